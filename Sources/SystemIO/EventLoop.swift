@@ -1,0 +1,77 @@
+import CSystem
+import Glibc
+
+/// Isolation to the process's network thread.
+///
+/// State marked `@EventLoop` is touched by that thread alone; callbacks of C libraries driven
+/// from it re-enter with `EventLoop.assumeIsolated`.
+@globalActor
+public actor EventLoop {
+    public static let shared = EventLoop()
+
+    public nonisolated var unownedExecutor: UnownedSerialExecutor {
+        EventLoopExecutor.shared.asUnownedSerialExecutor()
+    }
+
+    /// Runs `body` at once, on the claim, which is checked, that this is the loop's thread.
+    @inline(__always)
+    public static func assumeIsolated<Result, Failure: Error>(
+        _ body: @EventLoop () throws(Failure) -> Result
+    ) throws(Failure) -> Result {
+        EventLoopExecutor.shared.checkIsolated()
+        typealias Unisolated = () throws(Failure) -> Result
+        // The only difference between the two types is the isolation just checked.
+        return try withoutActuallyEscaping(body) { (body) throws(Failure) -> Result in
+            try unsafeBitCast(body, to: Unisolated.self)()
+        }
+    }
+
+    /// Runs `body` soon on the loop's thread, from any thread.
+    public static func enqueue(_ body: @escaping @Sendable @EventLoop () -> Void) {
+        Task(executorPreference: EventLoopExecutor.shared) { @EventLoop in body() }
+    }
+
+    /// Waits without holding a thread.
+    ///
+    /// - Throws: `CancellationError` as soon as the task is cancelled.
+    @EventLoop
+    public static func sleep(for duration: Duration) async throws {
+        let sleeper = Sleeper()
+        try await withTaskCancellationHandler {
+            try await withCheckedThrowingContinuation {
+                (continuation: CheckedContinuation<Void, any Error>) in
+                if Task.isCancelled {
+                    continuation.resume(throwing: CancellationError())
+                } else {
+                    sleeper.start(duration, continuation)
+                }
+            }
+        } onCancel: {
+            EventLoop.enqueue { sleeper.cancel() }
+        }
+    }
+
+    @EventLoop
+    private final class Sleeper {
+        private var timer: Timer?
+        private var continuation: CheckedContinuation<Void, any Error>?
+
+        nonisolated init() {}
+
+        func start(_ duration: Duration, _ continuation: CheckedContinuation<Void, any Error>) {
+            self.continuation = continuation
+            timer = Timer(after: duration) { [self] in finish(.success(())) }
+        }
+
+        func cancel() {
+            timer?.cancel()
+            finish(.failure(CancellationError()))
+        }
+
+        private func finish(_ result: Result<Void, any Error>) {
+            continuation?.resume(with: result)
+            continuation = nil
+            timer = nil
+        }
+    }
+}

@@ -1,0 +1,68 @@
+import SystemIO
+import Testing
+
+@Suite struct EventLoopTests {
+    @Test func sleepsForAtLeastTheTimeGiven() async throws {
+        let start = ContinuousClock.now
+        try await EventLoop.sleep(for: .milliseconds(30))
+        #expect(ContinuousClock.now - start >= .milliseconds(30))
+    }
+
+    @Test func cancellingASleepEndsItAtOnce() async {
+        let sleeper = Task { try await EventLoop.sleep(for: .seconds(3600)) }
+        sleeper.cancel()
+        await #expect(throws: CancellationError.self) { try await sleeper.value }
+    }
+
+    @Test func timersFireInTheOrderTheyAreDue() async throws {
+        let order = await { @EventLoop in
+            let order = Order()
+            await withCheckedContinuation { continuation in
+                _ = EventLoop.Timer(after: .milliseconds(20)) {
+                    order.values.append(2)
+                    continuation.resume()
+                }
+                _ = EventLoop.Timer(after: .milliseconds(5)) { order.values.append(1) }
+                let cancelled = EventLoop.Timer(after: .milliseconds(1)) { order.values.append(0) }
+                cancelled.cancel()
+            }
+            return order.values
+        }()
+        #expect(order == [1, 2])
+    }
+
+    @Test func bytesAndDescriptorsCrossASocketPair() async throws {
+        try await { @EventLoop in
+            let pair = try StreamSocket.pair()
+            let pipe = try Descriptor.pipe()
+            let sent = try "hello".utf8.withContiguousStorageIfAvailable {
+                try pair.first.send(UnsafeRawBufferPointer($0), descriptors: [pipe.write.number])
+            }
+            #expect(sent == 5)
+            try await Watch.once(pair.second.number, for: .readable)
+            var buffer = [UInt8](repeating: 0, count: 16)
+            var descriptors: [CInt] = []
+            let count = try buffer.withUnsafeMutableBytes {
+                try pair.second.receive(into: $0, descriptors: &descriptors)
+            }
+            #expect(count == 5)
+            #expect(descriptors.count == 1)
+            let passed = Descriptor(owning: try #require(descriptors.first))
+            try [UInt8]("through".utf8).withUnsafeBytes { try passed.writeAll($0) }
+            let read = try buffer.withUnsafeMutableBytes { try pipe.read.read(into: $0) }
+            #expect(read == 7)
+        }()
+    }
+
+    @Test func blockingWorkLeavesTheLoopFree() async throws {
+        async let blocked = withOwnThread(named: "test") {
+            var sum = 0
+            for value in 0..<1000 { sum += value }
+            return sum
+        }
+        try await EventLoop.sleep(for: .milliseconds(1))
+        #expect(try await blocked == 499_500)
+    }
+
+    @EventLoop final class Order { var values: [Int] = [] }
+}
