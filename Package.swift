@@ -48,7 +48,7 @@ let package = Package(
     ],
     targets: [
         // The system's libraries: a module map and a shim header each.
-        .systemLibrary(name: "CSystem"),
+        .target(name: "CSystem"),
         .systemLibrary(
             name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
         .systemLibrary(

@@ -56,9 +56,9 @@ public struct Descriptor: ~Copyable, Sendable {
         capacity: Int = 0
     ) throws(SystemError) -> Pipe {
         var ends: (CInt, CInt) = (-1, -1)
-        try check("pipe2") {
+        try check("pipe") {
             withUnsafeMutablePointer(to: &ends) {
-                $0.withMemoryRebound(to: CInt.self, capacity: 2) { pipe2($0, O_CLOEXEC) }
+                $0.withMemoryRebound(to: CInt.self, capacity: 2) { cz_pipe($0) }
             }
         }
         if capacity > 0 { _ = cz_set_pipe_size(ends.1, CInt(clamping: capacity)) }

@@ -31,6 +31,13 @@ public actor EventLoop {
         Task(executorPreference: EventLoopExecutor.shared) { @EventLoop in body() }
     }
 
+    /// Runs `body` once the tasks that are ready now have had their turn and before the loop
+    /// sleeps: the place to write out what they produced, in one go.
+    @EventLoop
+    public static func atEndOfTurn(_ body: @escaping @EventLoop () -> Void) {
+        EventLoopExecutor.shared.addEndOfTurn(body)
+    }
+
     /// Waits without holding a thread.
     ///
     /// - Throws: `CancellationError` as soon as the task is cancelled.

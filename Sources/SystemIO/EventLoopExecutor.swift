@@ -27,6 +27,7 @@ public final class EventLoopExecutor: SerialExecutor, TaskExecutor, @unchecked S
         var watches: [UInt64: Watch] = [:]
         var nextToken: UInt64 = 1
         var timers = TimerQueue()
+        var endOfTurn: [@EventLoop () -> Void] = []
         var stopping = false
     }
 
@@ -39,6 +40,10 @@ public final class EventLoopExecutor: SerialExecutor, TaskExecutor, @unchecked S
     private static let wakeupToken: UInt64 = 0
     /// Events taken from the kernel at a time; more are fetched in the next round.
     private static let batch = 64
+
+    /// Rounds of jobs after which a turn ends although there are more, so that output is not
+    /// held back for ever by a task that never rests.
+    private static let longestTurn = 16
 
     private init() {
         epoll = epoll_create1(CInt(EPOLL_CLOEXEC))
@@ -121,7 +126,7 @@ public final class EventLoopExecutor: SerialExecutor, TaskExecutor, @unchecked S
             &thread, nil,
             { _ in
                 eventLoopThreadFlag.set()
-                _ = pthread_setname_np(pthread_self(), "event-loop")
+                cz_name_thread("event-loop")
                 EventLoopExecutor.shared.loop()
                 return nil
             }, nil)
@@ -132,9 +137,15 @@ public final class EventLoopExecutor: SerialExecutor, TaskExecutor, @unchecked S
     private func loop() {
         let events = UnsafeMutablePointer<epoll_event>.allocate(capacity: Self.batch)
         defer { events.deallocate() }
+        var rounds = 0
         while true {
             runJobs()
             if confined.stopping { return }
+            rounds += 1
+            if confined.jobs.isEmpty || rounds >= Self.longestTurn {
+                rounds = 0
+                runEndOfTurn()
+            }
             let timeout = shared.withLock { shared -> CInt in
                 guard shared.jobs.isEmpty, confined.jobs.isEmpty else { return 0 }
                 shared.sleeping = true
@@ -181,6 +192,13 @@ public final class EventLoopExecutor: SerialExecutor, TaskExecutor, @unchecked S
         }
     }
 
+    private func runEndOfTurn() {
+        guard !confined.endOfTurn.isEmpty else { return }
+        let bodies = confined.endOfTurn
+        confined.endOfTurn.removeAll(keepingCapacity: true)
+        EventLoop.assumeIsolated { for body in bodies { body() } }
+    }
+
     private func signal() {
         var one: UInt64 = 1
         _ = Glibc.write(wakeup, &one, MemoryLayout.size(ofValue: one))
@@ -209,6 +227,11 @@ public final class EventLoopExecutor: SerialExecutor, TaskExecutor, @unchecked S
     func remove(_ watch: Watch, token: UInt64) {
         confined.watches[token] = nil
         _ = epoll_ctl(epoll, EPOLL_CTL_DEL, watch.descriptor, nil)
+    }
+
+    @EventLoop
+    func addEndOfTurn(_ body: @escaping @EventLoop () -> Void) {
+        confined.endOfTurn.append(body)
     }
 
     @EventLoop

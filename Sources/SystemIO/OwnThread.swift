@@ -21,7 +21,7 @@ public func withOwnThread<Result: Sendable>(
             { argument in
                 guard let argument else { return nil }
                 let work = Unmanaged<ThreadWork>.fromOpaque(argument).takeRetainedValue()
-                _ = pthread_setname_np(pthread_self(), String(work.name.prefix(15)))
+                cz_name_thread(String(work.name.prefix(15)))
                 work.body()
                 return nil
             }, work.toOpaque())

@@ -1,41 +1,7 @@
-// What <sys/socket.h> and <sys/epoll.h> offer only as macros or unions.
-#ifndef CONTAINERZ_CSYSTEM_SHIM_H
-#define CONTAINERZ_CSYSTEM_SHIM_H
-
-#ifndef _GNU_SOURCE
 #define _GNU_SOURCE
-#endif
-#include <errno.h>
-#include <fcntl.h>
-#include <net/if.h>
-#include <netdb.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <poll.h>
-#include <pthread.h>
-#include <signal.h>
-#include <stdint.h>
-#include <string.h>
-#include <sys/epoll.h>
-#include <sys/eventfd.h>
-#include <sys/ioctl.h>
-#include <sys/prctl.h>
-#include <sys/signalfd.h>
-#include <sys/socket.h>
-#include <sys/statvfs.h>
-#include <sys/un.h>
-#include <unistd.h>
+#include "CSystem.h"
 
-/// The most descriptors accepted with one message.
-enum { CZ_MAX_DESCRIPTORS = 16 };
-
-struct cz_credentials {
-    pid_t pid;
-    uid_t uid;
-    gid_t gid;
-};
-
-static inline struct epoll_event cz_epoll_event(uint32_t events, uint64_t token) {
+struct epoll_event cz_epoll_event(uint32_t events, uint64_t token) {
     struct epoll_event event;
     memset(&event, 0, sizeof event);
     event.events = events;
@@ -43,13 +9,11 @@ static inline struct epoll_event cz_epoll_event(uint32_t events, uint64_t token)
     return event;
 }
 
-static inline uint64_t cz_epoll_token(const struct epoll_event *event) {
+uint64_t cz_epoll_token(const struct epoll_event *event) {
     return event->data.u64;
 }
 
-/// recvmsg(2) with MSG_CMSG_CLOEXEC: the bytes read as its result, the descriptors that came
-/// along in `descriptors`. `*truncated` is set when the kernel dropped control data.
-static inline ssize_t cz_receive(int fd, void *buffer, size_t length, int *descriptors,
+ssize_t cz_receive(int fd, void *buffer, size_t length, int *descriptors,
                                  size_t *count, int *truncated) {
     union {
         char bytes[CMSG_SPACE(sizeof(int) * CZ_MAX_DESCRIPTORS)];
@@ -74,8 +38,7 @@ static inline ssize_t cz_receive(int fd, void *buffer, size_t length, int *descr
     return n;
 }
 
-/// sendmsg(2) with the descriptors attached to the first byte; never raises SIGPIPE.
-static inline ssize_t cz_send(int fd, const void *buffer, size_t length, const int *descriptors,
+ssize_t cz_send(int fd, const void *buffer, size_t length, const int *descriptors,
                               size_t count) {
     union {
         char bytes[CMSG_SPACE(sizeof(int) * CZ_MAX_DESCRIPTORS)];
@@ -100,7 +63,7 @@ static inline ssize_t cz_send(int fd, const void *buffer, size_t length, const i
     return sendmsg(fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
-static inline int cz_peer_credentials(int fd, struct cz_credentials *out) {
+int cz_peer_credentials(int fd, struct cz_credentials *out) {
     struct ucred credentials;
     socklen_t length = sizeof credentials;
     if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &credentials, &length) != 0) return -1;
@@ -110,51 +73,56 @@ static inline int cz_peer_credentials(int fd, struct cz_credentials *out) {
     return 0;
 }
 
-// The C library declares these with a transparent union, which Swift does not import.
-static inline int cz_connect(int fd, const struct sockaddr *address, socklen_t length) {
+int cz_connect(int fd, const struct sockaddr *address, socklen_t length) {
     return connect(fd, address, length);
 }
 
-static inline int cz_bind(int fd, const struct sockaddr *address, socklen_t length) {
+int cz_bind(int fd, const struct sockaddr *address, socklen_t length) {
     return bind(fd, address, length);
 }
 
-static inline int cz_getpeername(int fd, struct sockaddr *address, socklen_t *length) {
+int cz_getpeername(int fd, struct sockaddr *address, socklen_t *length) {
     return getpeername(fd, address, length);
 }
 
-static inline int cz_getsockname(int fd, struct sockaddr *address, socklen_t *length) {
+int cz_getsockname(int fd, struct sockaddr *address, socklen_t *length) {
     return getsockname(fd, address, length);
 }
 
-static inline int cz_accept(int fd) {
+int cz_accept(int fd) {
     return accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 }
 
-/// sendto(2) of one datagram; never raises SIGPIPE.
-static inline ssize_t cz_send_to(int fd, const void *buffer, size_t length,
+ssize_t cz_send_to(int fd, const void *buffer, size_t length,
                                  const struct sockaddr *address, socklen_t address_length) {
     return sendto(fd, buffer, length, MSG_NOSIGNAL, address, address_length);
 }
 
-static inline ssize_t cz_write_socket(int fd, const void *buffer, size_t length) {
+ssize_t cz_write_socket(int fd, const void *buffer, size_t length) {
     return send(fd, buffer, length, MSG_NOSIGNAL);
 }
 
-static inline int cz_set_pipe_size(int fd, int size) { return fcntl(fd, F_SETPIPE_SZ, size); }
+int cz_set_pipe_size(int fd, int size) {
+    return fcntl(fd, F_SETPIPE_SZ, size);
+}
 
-static inline int cz_open(const char *path, int flags, mode_t mode) {
+int cz_open(const char *path, int flags, mode_t mode) {
     return open(path, flags, mode);
 }
 
-/// getsockopt(2) of an int.
-static inline int cz_get_option(int fd, int level, int name, int *value) {
+int cz_get_option(int fd, int level, int name, int *value) {
     socklen_t length = sizeof *value;
     return getsockopt(fd, level, name, value, &length);
 }
 
-static inline int cz_set_option(int fd, int level, int name, int value) {
+int cz_set_option(int fd, int level, int name, int value) {
     return setsockopt(fd, level, name, &value, sizeof value);
 }
 
-#endif
+int cz_pipe(int ends[2]) {
+    return pipe2(ends, O_CLOEXEC);
+}
+
+void cz_name_thread(const char *name) {
+    pthread_setname_np(pthread_self(), name);
+}

@@ -1,0 +1,82 @@
+// What the C library offers only as macros, unions or GNU extensions.
+#ifndef CONTAINERZ_CSYSTEM_H
+#define CONTAINERZ_CSYSTEM_H
+
+#include <errno.h>
+#include <fcntl.h>
+#include <net/if.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/statvfs.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+/// The most descriptors accepted with one message.
+enum { CZ_MAX_DESCRIPTORS = 16 };
+
+struct cz_credentials {
+    pid_t pid;
+    uid_t uid;
+    gid_t gid;
+};
+
+struct epoll_event cz_epoll_event(uint32_t events, uint64_t token);
+
+uint64_t cz_epoll_token(const struct epoll_event *event);
+
+/// recvmsg(2) with MSG_CMSG_CLOEXEC: the bytes read as its result, the descriptors that came
+/// along in `descriptors`. `*truncated` is set when the kernel dropped control data.
+ssize_t cz_receive(int fd, void *buffer, size_t length, int *descriptors,
+                                 size_t *count, int *truncated);
+
+/// sendmsg(2) with the descriptors attached to the first byte; never raises SIGPIPE.
+ssize_t cz_send(int fd, const void *buffer, size_t length, const int *descriptors,
+                              size_t count);
+
+int cz_peer_credentials(int fd, struct cz_credentials *out);
+
+// The C library declares these with a transparent union, which Swift does not import.
+int cz_connect(int fd, const struct sockaddr *address, socklen_t length);
+
+int cz_bind(int fd, const struct sockaddr *address, socklen_t length);
+
+int cz_getpeername(int fd, struct sockaddr *address, socklen_t *length);
+
+int cz_getsockname(int fd, struct sockaddr *address, socklen_t *length);
+
+int cz_accept(int fd);
+
+/// sendto(2) of one datagram; never raises SIGPIPE.
+ssize_t cz_send_to(int fd, const void *buffer, size_t length,
+                                 const struct sockaddr *address, socklen_t address_length);
+
+ssize_t cz_write_socket(int fd, const void *buffer, size_t length);
+
+int cz_set_pipe_size(int fd, int size);
+
+int cz_open(const char *path, int flags, mode_t mode);
+
+/// getsockopt(2) of an int.
+int cz_get_option(int fd, int level, int name, int *value);
+
+int cz_set_option(int fd, int level, int name, int value);
+
+/// Names the calling thread, in at most 15 bytes.
+void cz_name_thread(const char *name);
+
+/// pipe2(2) with O_CLOEXEC.
+int cz_pipe(int ends[2]);
+
+#endif
