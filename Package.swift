@@ -42,7 +42,8 @@ let package = Package(
     dependencies: [
         .package(url: "https://github.com/grpc/grpc-swift-2.git", from: "2.4.3"),
         .package(url: "https://github.com/grpc/grpc-swift-protobuf.git", from: "2.4.1"),
-        .package(url: "https://github.com/apple/swift-protobuf.git", from: "1.39.0"),
+        // Without its default traits, one of which brings in all of Foundation.
+        .package(url: "https://github.com/apple/swift-protobuf.git", from: "1.39.0", traits: []),
         .package(url: "https://github.com/apple/swift-argument-parser.git", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-log.git", from: "1.16.2"),
     ],
@@ -60,6 +61,9 @@ let package = Package(
 
         module("SystemIO", ["CSystem"]),
         tests(of: "SystemIO"),
+
+        module("GNOI", [grpc, grpcProtobuf, protobuf], exclude: ["protos"]),
+        tests(of: "GNOI", [grpc, protobuf]),
     ],
     swiftLanguageModes: [.v6]
 )
