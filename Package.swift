@@ -62,6 +62,10 @@ let package = Package(
         module("SystemIO", ["CSystem"]),
         tests(of: "SystemIO"),
 
+        module("Varlink", ["SystemIO"]),
+
+        module("RuntimeAPI", ["SystemIO", "Varlink"], exclude: ["org.containerz.Runtime.varlink"]),
+
         module("GNOI", [grpc, grpcProtobuf, protobuf], exclude: ["protos"]),
         tests(of: "GNOI", [grpc, protobuf]),
     ],

@@ -1,0 +1,117 @@
+import Varlink
+
+/// The interface `org.containerz.Runtime`: a namespace of its methods.
+public enum Runtime {
+    /// The interface's name.
+    public static let interface = "org.containerz.Runtime"
+
+    /// What a listing is narrowed by: a key's alternative values, all keys together.
+    public typealias Filters = [String: [String]]
+
+    /// The engine and its storage.
+    public enum GetInfo: Method {
+        public typealias Parameters = Nothing
+        public typealias Reply = EngineInfo
+        public typealias Failure = RuntimeError
+        public static let name = "\(interface).GetInfo"
+    }
+
+    /// The images that match all filters.
+    public enum ListImages: Method {
+        public typealias Failure = RuntimeError
+        public static let name = "\(interface).ListImages"
+
+        public struct Parameters: Codable, Hashable, Sendable {
+            public var filters: Filters
+
+            public init(filters: Filters = [:]) { self.filters = filters }
+
+            public init(from decoder: any Decoder) throws {
+                let fields = try decoder.container(keyedBy: CodingKeys.self)
+                filters = try fields.decode(.filters, default: [:])
+            }
+
+            private enum CodingKeys: CodingKey { case filters }
+        }
+
+        public struct Reply: Codable, Hashable, Sendable {
+            public var images: [Image]
+
+            public init(images: [Image]) { self.images = images }
+        }
+    }
+
+    /// Loads an image from the stream that a passed descriptor yields.
+    public enum LoadImage: Method {
+        public typealias Failure = RuntimeError
+        public static let name = "\(interface).LoadImage"
+        public static let takesDescriptors = true
+
+        public struct Parameters: Codable, Hashable, Sendable {
+            /// The index of the descriptor.
+            public var archive: Int
+            /// The only tag in the archive.
+            public var image: ImageName
+
+            public init(archive: Int = 0, image: ImageName) {
+                self.archive = archive
+                self.image = image
+            }
+        }
+
+        /// Progress, or, in the last reply, what was loaded.
+        public struct Reply: Codable, Hashable, Sendable {
+            public var loaded: [ImageName]?
+            /// Bytes read so far.
+            public var received: Int64?
+
+            public init(loaded: [ImageName]? = nil, received: Int64? = nil) {
+                self.loaded = loaded
+                self.received = received
+            }
+        }
+    }
+
+    /// Gives an image another name.
+    public enum TagImage: Method {
+        public typealias Reply = Nothing
+        public typealias Failure = RuntimeError
+        public static let name = "\(interface).TagImage"
+
+        public struct Parameters: Codable, Hashable, Sendable {
+            public var image: ImageName
+            public var `as`: ImageName
+
+            public init(image: ImageName, as newName: ImageName) {
+                self.image = image
+                self.as = newName
+            }
+        }
+    }
+
+    /// Removes a name, and the image with its last name.
+    public enum RemoveImage: Method {
+        public typealias Reply = Nothing
+        public typealias Failure = RuntimeError
+        public static let name = "\(interface).RemoveImage"
+
+        public struct Parameters: Codable, Hashable, Sendable {
+            public var image: ImageName
+            /// Although a stopped container uses it.
+            public var force: Bool
+
+            public init(image: ImageName, force: Bool = false) {
+                self.image = image
+                self.force = force
+            }
+
+            public init(from decoder: any Decoder) throws {
+                let fields = try decoder.container(keyedBy: CodingKeys.self)
+                image = try fields.decode(ImageName.self, forKey: .image)
+                force = try fields.decode(.force, default: false)
+            }
+
+            private enum CodingKeys: CodingKey { case image, force }
+        }
+    }
+}

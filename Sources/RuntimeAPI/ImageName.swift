@@ -1,0 +1,14 @@
+/// A repository and one of its tags, as the client wrote them.
+public struct ImageName: Codable, Hashable, Sendable, CustomStringConvertible {
+    /// The name without a tag, and without the prefixes engines add (`localhost/`,
+    /// `docker.io/library/`).
+    public var repository: String
+    public var tag: String
+
+    public init(repository: String, tag: String) {
+        self.repository = repository
+        self.tag = tag
+    }
+
+    public var description: String { "\(repository):\(tag)" }
+}

@@ -1,0 +1,239 @@
+/// The text of the interface `org.containerz.Runtime`, the same as the .varlink file beside this one,
+/// which a test compares.
+extension Runtime {
+    public static let interfaceText = #"""
+        # The containers and images of a device, as its container runtime sees them.
+        #
+        # Whoever can connect to the socket may call every method; the socket's file mode is the gate.
+        # Names of images are those the client used: an engine's own prefixes, such as `localhost/` or
+        # `docker.io/library/`, are neither needed nor reported. Closing the connection cancels the call
+        # under way. Descriptors travel with the call (SCM_RIGHTS), and a parameter holds the index of
+        # the one meant, 0 for the first. New parameters and fields will be nullable.
+        interface org.containerz.Runtime
+
+        # A repository and one of its tags: `apps/web` and `1.2`.
+        type ImageName (
+          repository: string,
+          tag: string
+        )
+
+        # An image in the engine's storage.
+        type Image (
+          # The digest of its configuration, `sha256:` and 64 hexadecimal digits.
+          id: string,
+          # Every name it goes by; empty when its last tag has moved to another image.
+          names: []ImageName,
+          # Bytes it occupies, layers shared with others included.
+          size: int,
+          # When it was built, in seconds since 1970.
+          created: int,
+          # `REPOSITORY@sha256:…` of the manifests it was fetched by; empty for loaded images.
+          digests: []string
+        )
+
+        # A container's port and the device's port it is published on, TCP, on all addresses.
+        type PortMapping (
+          internal: int,
+          external: int
+        )
+
+        # A volume, or a directory of the device when it starts with a slash, and where it appears.
+        type VolumeMount (
+          name: string,
+          mountPoint: string,
+          readOnly: ?bool
+        )
+
+        # Removed first, then added; with or without the prefix `CAP_`; `ALL` stands for all of them.
+        type Capabilities (
+          add: ?[]string,
+          remove: ?[]string
+        )
+
+        # What the engine does when the container ends. attempts, for onFailure alone, is how often it
+        # is tried again; 0 for no limit.
+        type RestartPolicy (
+          policy: (never, always, unlessStopped, onFailure),
+          attempts: ?int
+        )
+
+        # Absent or 0: no limit.
+        type Limits (
+          # Processors' worth of time: 1.5 is one and a half.
+          cpus: ?float,
+          # Bytes the container is pushed back to when memory is short.
+          softMemory: ?int,
+          # Bytes at which it is killed.
+          hardMemory: ?int
+        )
+
+        # A device of the host, where it appears (the same path when absent), and what may be done with
+        # it (everything when absent or empty).
+        type Device (
+          source: string,
+          destination: ?string,
+          permissions: ?[](read, write, mknod)
+        )
+
+        # A container to be.
+        type ContainerSpec (
+          # Absent to start again a stopped container that is given by its name alone.
+          image: ?ImageName,
+          # The words of the command; the image's own command when absent or empty.
+          command: ?[]string,
+          # Made up by the runtime when absent or empty.
+          name: ?string,
+          ports: ?[]PortMapping,
+          environment: ?[string]string,
+          volumes: ?[]VolumeMount,
+          # The engine's default when absent or empty; `host` shares the device's.
+          network: ?string,
+          capabilities: ?Capabilities,
+          restart: ?RestartPolicy,
+          # A name or number known in the image.
+          user: ?string,
+          # Likewise.
+          group: ?string,
+          labels: ?[string]string,
+          limits: ?Limits,
+          devices: ?[]Device,
+          # Which supervisor it is meant for; primary when absent.
+          location: ?(primary, backup, all)
+        )
+
+        # A container that exists.
+        type Container (
+          id: string,
+          # Its instance name, without a slash.
+          name: string,
+          # What it was started from; absent when the engine knows only the image's id by now.
+          image: ?ImageName,
+          # The digest of its image's configuration, as in Image.
+          imageID: string,
+          # restarting: it ended and the engine is about to start it again.
+          state: (created, running, paused, restarting, removing, exited, dead),
+          # Its own and the three location labels `net.openconfig.containerz.location.*`.
+          labels: [string]string,
+          # In seconds since 1970.
+          created: int
+        )
+
+        # The file system that holds the engine's images, in bytes.
+        type Storage (
+          free: int,
+          total: int
+        )
+
+        # The engine and its storage. storage is absent when the runtime cannot see that file system.
+        method GetInfo() -> (
+          # `docker`, `podman` and so on.
+          engine: string,
+          engineVersion: string,
+          storage: ?Storage
+        )
+
+        # The images that match all filters. Keys: `reference` (REPOSITORY or REPOSITORY:TAG, `*` matches
+        # any run of characters), `label` (KEY or KEY=VALUE), `dangling` (true or false), `id`. Of several
+        # values one must match, of labels all.
+        method ListImages(filters: ?[string][]string) -> (images: []Image)
+
+        # Loads an image from a stream.
+        #
+        # archive is the index of a descriptor, a pipe's read end or a file, that holds one
+        # docker-archive with one image and `image` as its only tag, verified by the caller. The end of
+        # the stream ends the archive; one that ends early is not loaded.
+        # With `more`, replies that hold only `received`, the bytes read so far, come before the last.
+        # [Supports 'more' flag]
+        method LoadImage(archive: int, image: ImageName) -> (
+          loaded: ?[]ImageName,
+          received: ?int
+        )
+
+        # Gives an image another name; one that had that name before loses it.
+        method TagImage(image: ImageName, as: ImageName) -> ()
+
+        # Removes a name, and the image with its last name. force removes it although a stopped
+        # container uses it; one that a running container uses is never removed.
+        method RemoveImage(image: ImageName, force: ?bool) -> ()
+
+        # The running containers, with `all` those that do not run as well; the newest first, at most
+        # `limit` where that is positive. Of the filters all must match. Keys: `name`, `id` (or its
+        # beginning), `label` (KEY or KEY=VALUE), `status` (a state), `image` (REPOSITORY or
+        # REPOSITORY:TAG). Of several values one must match, of labels all.
+        method ListContainers(
+          all: ?bool,
+          limit: ?int,
+          filters: ?[string][]string
+        ) -> (containers: []Container)
+
+        # Creates a container and starts it, or starts a stopped one that is given by its name alone.
+        # When it cannot be started, none is left behind.
+        method StartContainer(spec: ContainerSpec) -> (name: string)
+
+        # Stops a container: asks it to end and kills it when it has not after a while; with force kills
+        # it at once. With restart it is started again. Stopping a stopped one succeeds.
+        method StopContainer(name: string, force: ?bool, restart: ?bool) -> ()
+
+        # Removes a container, with force a running one too.
+        method RemoveContainer(name: string, force: ?bool) -> ()
+
+        # Every byte the container wrote, standard output and standard error in the engine's order.
+        # With follow it goes on until the container is done for good or the call is cancelled.
+        #
+        # output is the index of a descriptor, a pipe's write end or a socket: the bytes go there as
+        # they are, it is closed, and the one reply is empty. Without it, the call needs `more`, and
+        # each reply holds a chunk in base64, cut anywhere; the last one is empty.
+        # [Supports 'more' flag]
+        method StreamLogs(name: string, follow: ?bool, output: ?int) -> (data: ?string)
+
+        # There is no such image on the device.
+        error ImageNotFound (image: ImageName)
+
+        # A container uses it.
+        error ImageInUse (image: ImageName, container: string)
+
+        # There is no such container.
+        error ContainerNotFound (name: string)
+
+        # It runs, and force was not set.
+        error ContainerRunning (name: string)
+
+        # The name is taken.
+        error ContainerExists (name: string)
+
+        # Something else on the device has the external port.
+        error PortInUse (port: int)
+
+        error NetworkNotFound (network: string)
+
+        error VolumeNotFound (volume: string)
+
+        # A parameter that cannot be right, whatever the state of the device.
+        error InvalidArgument (field: string, reason: string)
+
+        # A restart policy that the engine does not take.
+        error RestartPolicyRejected (reason: string)
+
+        # A user or group that the image or the engine does not take.
+        error UserRejected (user: string, reason: string)
+
+        # The container was created but would not start; it is gone again.
+        error StartFailed (name: string, reason: string)
+
+        # It still runs.
+        error StopFailed (name: string, reason: string)
+
+        # The engine did not take the image; nothing of it is left.
+        error LoadFailed (reason: string)
+
+        # Not enough room where the engine keeps its images.
+        error InsufficientStorage (reason: string)
+
+        # Nobody answers on the engine's socket. It may be back soon.
+        error EngineUnavailable (reason: string)
+
+        # The engine failed in a way that none of the others describes.
+        error EngineFailed (reason: string)
+
+        """#
+}

@@ -1,0 +1,119 @@
+import Varlink
+
+// The names and parameters of the errors, both ways, as the interface text declares them.
+
+extension RuntimeError {
+    /// The error names of the interface, without its prefix.
+    enum Name: String, CaseIterable {
+        case imageNotFound = "ImageNotFound"
+        case imageInUse = "ImageInUse"
+        case containerNotFound = "ContainerNotFound"
+        case containerRunning = "ContainerRunning"
+        case containerExists = "ContainerExists"
+        case portInUse = "PortInUse"
+        case networkNotFound = "NetworkNotFound"
+        case volumeNotFound = "VolumeNotFound"
+        case invalidArgument = "InvalidArgument"
+        case restartPolicyRejected = "RestartPolicyRejected"
+        case userRejected = "UserRejected"
+        case startFailed = "StartFailed"
+        case stopFailed = "StopFailed"
+        case loadFailed = "LoadFailed"
+        case insufficientStorage = "InsufficientStorage"
+        case engineUnavailable = "EngineUnavailable"
+        case engineFailed = "EngineFailed"
+    }
+
+    private enum CodingKeys: CodingKey {
+        case image, container, name, port, network, volume, field, user, reason
+    }
+
+    public var errorName: String { "\(Runtime.interface).\(wireName.rawValue)" }
+
+    var wireName: Name {
+        switch self {
+        case .imageNotFound: .imageNotFound
+        case .imageInUse: .imageInUse
+        case .containerNotFound: .containerNotFound
+        case .containerRunning: .containerRunning
+        case .containerExists: .containerExists
+        case .portInUse: .portInUse
+        case .networkNotFound: .networkNotFound
+        case .volumeNotFound: .volumeNotFound
+        case .invalidArgument: .invalidArgument
+        case .restartPolicyRejected: .restartPolicyRejected
+        case .userRejected: .userRejected
+        case .startFailed: .startFailed
+        case .stopFailed: .stopFailed
+        case .loadFailed: .loadFailed
+        case .insufficientStorage: .insufficientStorage
+        case .engineUnavailable: .engineUnavailable
+        case .engineFailed: .engineFailed
+        }
+    }
+
+    public func encode(to encoder: any Encoder) throws {
+        var fields = encoder.container(keyedBy: CodingKeys.self)
+        switch self {
+        case .imageNotFound(let image):
+            try fields.encode(image, forKey: .image)
+        case .imageInUse(let image, let container):
+            try fields.encode(image, forKey: .image)
+            try fields.encode(container, forKey: .container)
+        case .containerNotFound(let name), .containerRunning(let name), .containerExists(let name):
+            try fields.encode(name, forKey: .name)
+        case .portInUse(let port):
+            try fields.encode(port, forKey: .port)
+        case .networkNotFound(let network):
+            try fields.encode(network, forKey: .network)
+        case .volumeNotFound(let volume):
+            try fields.encode(volume, forKey: .volume)
+        case .invalidArgument(let field, let reason):
+            try fields.encode(field, forKey: .field)
+            try fields.encode(reason, forKey: .reason)
+        case .userRejected(let user, let reason):
+            try fields.encode(user, forKey: .user)
+            try fields.encode(reason, forKey: .reason)
+        case .startFailed(let name, let reason), .stopFailed(let name, let reason):
+            try fields.encode(name, forKey: .name)
+            try fields.encode(reason, forKey: .reason)
+        case .restartPolicyRejected(let reason), .loadFailed(let reason),
+            .insufficientStorage(let reason), .engineUnavailable(let reason),
+            .engineFailed(let reason):
+            try fields.encode(reason, forKey: .reason)
+        }
+    }
+
+    public init?(errorName: String, from decoder: any Decoder) throws {
+        let prefix = "\(Runtime.interface)."
+        guard errorName.hasPrefix(prefix),
+            let name = Name(rawValue: String(errorName.dropFirst(prefix.count)))
+        else { return nil }
+        let fields = try decoder.container(keyedBy: CodingKeys.self)
+        func text(_ key: CodingKeys) throws -> String {
+            try fields.decode(String.self, forKey: key)
+        }
+        func image() throws -> ImageName { try fields.decode(ImageName.self, forKey: .image) }
+        self =
+            switch name {
+            case .imageNotFound: .imageNotFound(try image())
+            case .imageInUse: .imageInUse(try image(), container: try text(.container))
+            case .containerNotFound: .containerNotFound(name: try text(.name))
+            case .containerRunning: .containerRunning(name: try text(.name))
+            case .containerExists: .containerExists(name: try text(.name))
+            case .portInUse: .portInUse(try fields.decode(UInt16.self, forKey: .port))
+            case .networkNotFound: .networkNotFound(try text(.network))
+            case .volumeNotFound: .volumeNotFound(try text(.volume))
+            case .invalidArgument:
+                .invalidArgument(field: try text(.field), reason: try text(.reason))
+            case .restartPolicyRejected: .restartPolicyRejected(reason: try text(.reason))
+            case .userRejected: .userRejected(user: try text(.user), reason: try text(.reason))
+            case .startFailed: .startFailed(name: try text(.name), reason: try text(.reason))
+            case .stopFailed: .stopFailed(name: try text(.name), reason: try text(.reason))
+            case .loadFailed: .loadFailed(reason: try text(.reason))
+            case .insufficientStorage: .insufficientStorage(reason: try text(.reason))
+            case .engineUnavailable: .engineUnavailable(reason: try text(.reason))
+            case .engineFailed: .engineFailed(reason: try text(.reason))
+            }
+    }
+}

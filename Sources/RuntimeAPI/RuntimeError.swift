@@ -1,0 +1,60 @@
+import Varlink
+
+/// The errors that `org.containerz.Runtime` declares.
+public enum RuntimeError: InterfaceError, Hashable {
+    case imageNotFound(ImageName)
+    /// A container uses it.
+    case imageInUse(ImageName, container: String)
+    case containerNotFound(name: String)
+    /// It runs, and force was not set.
+    case containerRunning(name: String)
+    /// The name is taken.
+    case containerExists(name: String)
+    /// Something else on the device has the external port.
+    case portInUse(UInt16)
+    case networkNotFound(String)
+    case volumeNotFound(String)
+    /// A parameter that cannot be right, whatever the state of the device.
+    case invalidArgument(field: String, reason: String)
+    case restartPolicyRejected(reason: String)
+    /// A user or group that the image or the engine does not take.
+    case userRejected(user: String, reason: String)
+    /// The container was created but would not start; it is gone again.
+    case startFailed(name: String, reason: String)
+    /// It still runs.
+    case stopFailed(name: String, reason: String)
+    /// The engine did not take the image; nothing of it is left.
+    case loadFailed(reason: String)
+    /// Not enough room where the engine keeps its images.
+    case insufficientStorage(reason: String)
+    /// Nobody answers on the engine's socket.
+    case engineUnavailable(reason: String)
+    /// The engine failed in a way that none of the others describes.
+    case engineFailed(reason: String)
+}
+
+extension RuntimeError: CustomStringConvertible {
+    /// A sentence for the user.
+    public var description: String {
+        switch self {
+        case .imageNotFound(let image): "there is no image \(image)"
+        case .imageInUse(let image, let container):
+            "image \(image) is in use by container \(container)"
+        case .containerNotFound(let name): "there is no container \(name)"
+        case .containerRunning(let name): "container \(name) is running"
+        case .containerExists(let name): "there is a container \(name) already"
+        case .portInUse(let port): "port \(port) is in use"
+        case .networkNotFound(let network): "there is no network \(network)"
+        case .volumeNotFound(let volume): "there is no volume \(volume)"
+        case .invalidArgument(let field, let reason): "\(field): \(reason)"
+        case .restartPolicyRejected(let reason): "restart policy: \(reason)"
+        case .userRejected(let user, let reason): "user \(user): \(reason)"
+        case .startFailed(let name, let reason): "container \(name) did not start: \(reason)"
+        case .stopFailed(let name, let reason): "container \(name) did not stop: \(reason)"
+        case .loadFailed(let reason): "the engine did not load the image: \(reason)"
+        case .insufficientStorage(let reason): "not enough storage: \(reason)"
+        case .engineUnavailable(let reason): "the container engine is not available: \(reason)"
+        case .engineFailed(let reason): "the container engine failed: \(reason)"
+        }
+    }
+}
