@@ -4,28 +4,108 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .ONESHELL:
 .DELETE_ON_ERROR:
-# swift build takes a lock on .build and uses every processor by itself.
+# swift build locks .build and uses every processor by itself: -j would gain nothing.
 .NOTPARALLEL:
+.DEFAULT_GOAL := all
 
 SWIFT ?= swift
+PREFIX ?= /usr/local
+DESTDIR ?=
 
-.DEFAULT_GOAL := all
+# The programs that exist so far, and where they go: commands for everybody in bin, what only an
+# administrator runs in sbin.
+COMMANDS := $(notdir $(wildcard Sources/cz Sources/cz-pull))
+DAEMONS := $(notdir $(wildcard Sources/containerzd Sources/cz-runtime Sources/cz-janitor))
+PROGRAMS := $(COMMANDS) $(DAEMONS)
+
+# The Swift runtime is linked in, so a program needs only the distribution's C libraries.
+RELEASE := -c release --static-swift-stdlib
+BIN := .build/bin
+
+## all         build the programs, into .build/bin (the default)
+.PHONY: all
+all:
+	for program in $(PROGRAMS); do $(SWIFT) build $(RELEASE) --product "$$program"; done
+	built=$$($(SWIFT) build $(RELEASE) --show-bin-path)
+	mkdir -p $(BIN)
+	for program in $(PROGRAMS); do
+	    # Only what changed, so that a second `make` changes nothing.
+	    [[ $(BIN)/$$program -nt $$built/$$program ]] || strip -o "$(BIN)/$$program" "$$built/$$program"
+	done
+
+## install     install them under $(DESTDIR)$(PREFIX), /usr/local if not said otherwise
+.PHONY: install
+install: all
+	for program in $(COMMANDS); do
+	    install -D -m 755 "$(BIN)/$$program" "$(DESTDIR)$(PREFIX)/bin/$$program"
+	done
+	for program in $(DAEMONS); do
+	    install -D -m 755 "$(BIN)/$$program" "$(DESTDIR)$(PREFIX)/sbin/$$program"
+	done
+
+## deps        install with apt what building and testing need, besides Swift
+.PHONY: deps
+deps:
+	packaging/install-dependencies
+
+## demo        show the whole path on this machine, from the build to a page served
+.PHONY: demo
+demo:
+	packaging/demo
+
+## test        run all tests, on a real Docker and a real Podman of their own (as root)
+.PHONY: test
+test:
+	$(SWIFT) build --build-tests
+	Tests/Support/with-engines Tests/Support/run-tests
+
+## test-unit   run the tests that need no engine
+.PHONY: test-unit
+test-unit:
+	$(SWIFT) test --skip IntegrationTests
+
+## bench       measure speed and size against the engine's own (as root)
+.PHONY: bench
+bench: all
+	CONTAINERZ_BIN=$(CURDIR)/$(BIN) CONTAINERZ_ENGINES=docker \
+	    Tests/Support/with-engines Tests/Benchmarks/run
+
+## format      rewrite the Swift sources in the committed format
+.PHONY: format
+format:
+	$(SWIFT) format format --in-place --parallel --recursive Package.swift Sources Tests
+
+## lint        check the format of Swift sources and the syntax of scripts
+.PHONY: lint
+lint:
+	$(SWIFT) format lint --strict --parallel --recursive Package.swift Sources Tests
+	for script in $$(grep -rlE '^#!/bin/(ba)?sh' .ci packaging Tests); do bash -n "$$script"; done
 
 ## generate    generate the gRPC code anew from the .proto files
 PROTOS := Sources/GNOI/protos
 GENERATED := Sources/GNOI/Generated
-# Messages come from every file, stubs from those that define a service.
-MESSAGES := $(shell cd $(PROTOS) && find . -name '*.proto' -printf '%P\n' | sort)
-SERVICES := $(shell cd $(PROTOS) && grep -rl '^service ' --include='*.proto' . | sed 's|^\./||' | sort)
 GENERATOR_OPTIONS := Visibility=Public,FileNaming=DropPath
 .PHONY: generate
 generate:
 	$(SWIFT) build --product protoc-gen-swift
 	$(SWIFT) build --product protoc-gen-grpc-swift-2
-	bin=$$($(SWIFT) build --show-bin-path)
+	plugins=$$($(SWIFT) build --show-bin-path)
+	# Messages come from every file, stubs from those that define a service.
+	messages=$$(cd $(PROTOS) && find . -name '*.proto' -printf '%P\n' | sort)
+	services=$$(cd $(PROTOS) && grep --files-with-matches '^service ' $$messages)
 	rm -rf $(GENERATED)
 	mkdir -p $(GENERATED)
-	protoc -I $(PROTOS) --plugin="$$bin/protoc-gen-swift" \
-	    --swift_out=$(GENERATED) --swift_opt=$(GENERATOR_OPTIONS) $(MESSAGES)
-	protoc -I $(PROTOS) --plugin="$$bin/protoc-gen-grpc-swift-2" \
-	    --grpc-swift-2_out=$(GENERATED) --grpc-swift-2_opt=$(GENERATOR_OPTIONS) $(SERVICES)
+	protoc --proto_path=$(PROTOS) --plugin="$$plugins/protoc-gen-swift" \
+	    --swift_out=$(GENERATED) --swift_opt=$(GENERATOR_OPTIONS) $$messages
+	protoc --proto_path=$(PROTOS) --plugin="$$plugins/protoc-gen-grpc-swift-2" \
+	    --grpc-swift-2_out=$(GENERATED) --grpc-swift-2_opt=$(GENERATOR_OPTIONS) $$services
+
+## clean       remove everything that was built
+.PHONY: clean
+clean:
+	rm -rf .build
+
+## help        print this
+.PHONY: help
+help:
+	@sed -n 's/^## /  make /p' Makefile
