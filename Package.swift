@@ -60,6 +60,7 @@ let package = Package(
             name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
 
         module("SystemIO", ["CSystem"]),
+        module("GRPCTransport", ["SystemIO", "CNghttp2", "COpenSSL", grpc]),
         tests(of: "SystemIO"),
 
         module("Varlink", ["SystemIO"]),
@@ -68,6 +69,7 @@ let package = Package(
 
         module("GNOI", [grpc, grpcProtobuf, protobuf], exclude: ["protos"]),
         tests(of: "GNOI", [grpc, protobuf]),
+        tests(of: "GRPCTransport", ["SystemIO", grpc]),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -9,4 +9,48 @@
 #include <openssl/sha.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
+
+/// TLS 1.2 and 1.3, partial writes from a buffer that may move, records read ahead.
+static inline int cz_ssl_ctx_configure(SSL_CTX *context) {
+    SSL_CTX_set_mode(context, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
+                                  SSL_MODE_RELEASE_BUFFERS);
+    SSL_CTX_set_options(context, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION |
+                                     SSL_OP_CIPHER_SERVER_PREFERENCE |
+                                     SSL_OP_IGNORE_UNEXPECTED_EOF);
+    SSL_CTX_set_read_ahead(context, 1);
+    SSL_CTX_set_default_read_buffer_len(context, 64 * 1024);
+    SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
+    return SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION) == 1;
+}
+
+static inline long cz_ssl_set_server_name(SSL *ssl, const char *name) {
+    return SSL_set_tlsext_host_name(ssl, name);
+}
+
+static inline int cz_general_name_count(const GENERAL_NAMES *names) {
+    return sk_GENERAL_NAME_num(names);
+}
+
+static inline GENERAL_NAME *cz_general_name(const GENERAL_NAMES *names, int index) {
+    return sk_GENERAL_NAME_value(names, index);
+}
+
+static inline void cz_general_names_free(GENERAL_NAMES *names) { GENERAL_NAMES_free(names); }
+
+/// The text of a DNS name or URI; NULL for other kinds.
+static inline const ASN1_IA5STRING *cz_general_name_text(const GENERAL_NAME *name, int *is_uri) {
+    *is_uri = name->type == GEN_URI;
+    if (name->type == GEN_URI) return name->d.uniformResourceIdentifier;
+    if (name->type == GEN_DNS) return name->d.dNSName;
+    return NULL;
+}
+
+/// The subject's distinguished name as RFC 2253 writes it.
+static inline int cz_print_subject(BIO *out, const X509 *certificate) {
+    return X509_NAME_print_ex(out, X509_get_subject_name(certificate), 0, XN_FLAG_RFC2253);
+}
+
+static inline int cz_error_reason(unsigned long error) { return ERR_GET_REASON(error); }
+static inline int cz_error_is_ssl(unsigned long error) { return ERR_GET_LIB(error) == ERR_LIB_SSL; }
+
 #endif

@@ -26,6 +26,19 @@ public actor EventLoop {
         }
     }
 
+    /// Runs `body` at once, as `assumeIsolated(_:)`, with a value that a C callback was given:
+    /// it was on this thread all along, so that it is not Sendable does not matter.
+    @inline(__always)
+    public static func assumeIsolated<Value, Result>(
+        with value: Value, _ body: @EventLoop (Value) -> Result
+    ) -> Result {
+        EventLoopExecutor.shared.checkIsolated()
+        typealias Unisolated = (Value) -> Result
+        return withoutActuallyEscaping(body) { body in
+            unsafeBitCast(body, to: Unisolated.self)(value)
+        }
+    }
+
     /// Runs `body` soon on the loop's thread, from any thread.
     public static func enqueue(_ body: @escaping @Sendable @EventLoop () -> Void) {
         Task(executorPreference: EventLoopExecutor.shared) { @EventLoop in body() }

@@ -147,7 +147,8 @@ public final class EventLoopExecutor: SerialExecutor, TaskExecutor, @unchecked S
                 runEndOfTurn()
             }
             let timeout = shared.withLock { shared -> CInt in
-                guard shared.jobs.isEmpty, confined.jobs.isEmpty else { return 0 }
+                guard shared.jobs.isEmpty, confined.jobs.isEmpty, confined.endOfTurn.isEmpty
+                else { return 0 }
                 shared.sleeping = true
                 return confined.timers.millisecondsToNext()
             }

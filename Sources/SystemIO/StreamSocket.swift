@@ -21,13 +21,16 @@ public struct StreamSocket: ~Copyable, Sendable {
 
     /// Connects to the first of the addresses that answers.
     ///
+    /// - Parameter timeout: how long each of them may take; nil for the kernel's own limit.
     /// - Throws: the `SystemError` of the last attempt, or `CancellationError`.
     @EventLoop
-    public static func connect(to address: SocketAddress) async throws -> StreamSocket {
+    public static func connect(
+        to address: SocketAddress, timeout: Duration? = nil
+    ) async throws -> StreamSocket {
         var failure: any Error = SystemError("connect", on: "\(address)", code: EADDRNOTAVAIL)
         for resolved in try await ResolvedAddress.resolve(address) {
             do {
-                return try await connect(to: resolved, named: "\(address)")
+                return try await connect(to: resolved, named: "\(address)", timeout)
             } catch let error as SystemError {
                 failure = error
             }
@@ -37,7 +40,7 @@ public struct StreamSocket: ~Copyable, Sendable {
 
     @EventLoop
     private static func connect(
-        to address: ResolvedAddress, named name: String
+        to address: ResolvedAddress, named name: String, _ timeout: Duration?
     ) async throws -> StreamSocket {
         let family = address.family
         let socket = Descriptor(
@@ -52,7 +55,7 @@ public struct StreamSocket: ~Copyable, Sendable {
         if status != 0 {
             let code = errno
             guard code == EINPROGRESS else { throw SystemError("connect", on: name, code: code) }
-            try await Watch.once(number, for: .writable)
+            try await Watch.once(number, for: .writable, timeout: timeout)
             var error: CInt = 0
             try check("getsockopt") { cz_get_option(number, SOL_SOCKET, SO_ERROR, &error) }
             guard error == 0 else { throw SystemError("connect", on: name, code: error) }

@@ -71,13 +71,16 @@ public final class Watch {
 
     /// Waits until the descriptor is ready once.
     ///
-    /// - Throws: `CancellationError`, or the `SystemError` of adding the watch.
-    public static func once(_ descriptor: CInt, for interest: Readiness) async throws {
+    /// - Parameter timeout: how long to wait at most; nil for as long as it takes.
+    /// - Throws: `CancellationError`, ETIMEDOUT, or the `SystemError` of adding the watch.
+    public static func once(
+        _ descriptor: CInt, for interest: Readiness, timeout: Duration? = nil
+    ) async throws {
         let wait = OneShot()
         try await withTaskCancellationHandler {
             try await withCheckedThrowingContinuation {
                 (continuation: CheckedContinuation<Void, any Error>) in
-                wait.start(descriptor, interest, continuation)
+                wait.start(descriptor, interest, timeout, continuation)
             }
         } onCancel: {
             EventLoop.enqueue { wait.finish(.failure(CancellationError())) }
@@ -87,18 +90,24 @@ public final class Watch {
     @EventLoop
     private final class OneShot {
         private var watch: Watch?
+        private var timer: EventLoop.Timer?
         private var continuation: CheckedContinuation<Void, any Error>?
 
         nonisolated init() {}
 
         func start(
-            _ descriptor: CInt, _ interest: Readiness,
+            _ descriptor: CInt, _ interest: Readiness, _ timeout: Duration?,
             _ continuation: CheckedContinuation<Void, any Error>
         ) {
             self.continuation = continuation
             if Task.isCancelled { return finish(.failure(CancellationError())) }
             do {
                 watch = try Watch(descriptor, for: interest) { [self] _ in finish(.success(())) }
+                timer = timeout.map {
+                    EventLoop.Timer(after: $0) { [self] in
+                        finish(.failure(SystemError("epoll_wait", code: ETIMEDOUT)))
+                    }
+                }
             } catch {
                 finish(.failure(error))
             }
@@ -107,6 +116,8 @@ public final class Watch {
         func finish(_ result: Result<Void, any Error>) {
             watch?.cancel()
             watch = nil
+            timer?.cancel()
+            timer = nil
             continuation?.resume(with: result)
             continuation = nil
         }

@@ -1,0 +1,109 @@
+import GRPCCore
+import SystemIO
+
+/// A connection to the server, as the client sees it.
+@EventLoop
+final class ClientConnection: HTTP2ConnectionDelegate {
+    private enum State {
+        case handshaking(CheckedContinuation<Void, any Error>?)
+        case ready
+        case closed((any Error)?)
+    }
+
+    private var state = State.handshaking(nil)
+    private(set) var connection: HTTP2Connection?
+    /// Called once when the connection takes no further RPCs.
+    var onUnusable: (@EventLoop (ClientConnection) -> Void)?
+    /// Called once when it is over.
+    var onClose: (@EventLoop (ClientConnection) -> Void)?
+
+    /// Brings up TLS and HTTP/2.
+    func start(_ channel: Channel, configuration: HTTP2ConnectionConfiguration) async throws {
+        let connection = HTTP2Connection(
+            channel, isServer: false, configuration: configuration, delegate: self)
+        self.connection = connection
+        try await withTaskCancellationHandler {
+            try await withCheckedThrowingContinuation { continuation in
+                state = .handshaking(continuation)
+                connection.start()
+            }
+        } onCancel: {
+            EventLoop.enqueue { self.close(CancellationError()) }
+        }
+    }
+
+    var isUsable: Bool { connection?.isAcceptingStreams ?? false }
+
+    func drain() { connection?.drain() }
+    func close(_ error: (any Error)?) { connection?.close(error) }
+
+    // MARK: HTTP2ConnectionDelegate
+
+    func connectionReady(_ connection: HTTP2Connection) {
+        guard case .handshaking(let continuation) = state else { return }
+        state = .ready
+        continuation?.resume()
+    }
+
+    func connectionDraining(_ connection: HTTP2Connection) {
+        onUnusable?(self)
+        onUnusable = nil
+    }
+
+    func connectionClosed(_ connection: HTTP2Connection, _ error: (any Error)?) {
+        if case .handshaking(let continuation) = state {
+            continuation?.resume(
+                throwing: error
+                    ?? TLSError(.protocolMismatch, "the peer closed during the handshake"))
+        }
+        state = .closed(error)
+        self.connection = nil
+        onUnusable?(self)
+        onUnusable = nil
+        onClose?(self)
+        onClose = nil
+    }
+
+    func headReceived(_ stream: HTTP2Stream, endsStream: Bool, on connection: HTTP2Connection) {
+        switch ResponseHead.first(stream.headers, endsStream: endsStream) {
+        case .interim: stream.headers = HeaderList()
+        case .metadata(let metadata): stream.receive(.metadata(metadata))
+        case .status(let status, let metadata):
+            stream.receive(.status(status, metadata))
+            if !endsStream { drop(stream, on: connection) }
+        }
+    }
+
+    func trailersReceived(_ stream: HTTP2Stream, on connection: HTTP2Connection) {
+        guard case .status(let status, let metadata) = ResponseHead.last(stream.headers) else {
+            return
+        }
+        stream.receive(.status(status, metadata))
+    }
+
+    func peerEnded(_ stream: HTTP2Stream, on connection: HTTP2Connection) {
+        do {
+            if !stream.hasReceivedStatus {
+                let message = "the peer ended the stream without a status"
+                stream.receive(.status(Status(code: .unknown, message: message), [:]))
+            }
+            try stream.receiveEnd()
+        } catch {
+            streamViolated(stream, error, on: connection)
+        }
+    }
+
+    func streamViolated(
+        _ stream: HTTP2Stream, _ error: RPCError, on connection: HTTP2Connection
+    ) {
+        connection.reset(stream, errorCode: 8, error)
+    }
+
+    /// Lets go of a stream whose answer is known although the peer goes on talking.
+    private func drop(_ stream: HTTP2Stream, on connection: HTTP2Connection) {
+        // What is queued stays readable.
+        try? stream.receiveEnd()
+        connection.reset(
+            stream, errorCode: 8, RPCError(code: .cancelled, message: "the answer was dropped"))
+    }
+}

@@ -1,0 +1,442 @@
+import GRPCCore
+import SystemIO
+
+/// What one side of RPC does with the events of its connection.
+@EventLoop
+protocol HTTP2ConnectionDelegate: AnyObject {
+    /// A stream's first header list is complete; on a server that opens the RPC.
+    func headReceived(_ stream: HTTP2Stream, endsStream: Bool, on connection: HTTP2Connection)
+    /// A later header list is complete, which ends the peer's side.
+    func trailersReceived(_ stream: HTTP2Stream, on connection: HTTP2Connection)
+    /// The peer has ended its side with a DATA frame, or as it sent its head.
+    func peerEnded(_ stream: HTTP2Stream, on connection: HTTP2Connection)
+    /// A message's bytes broke the rules of gRPC; the stream is to be ended with that status.
+    func streamViolated(_ stream: HTTP2Stream, _ error: RPCError, on connection: HTTP2Connection)
+    /// TLS and HTTP/2 are up.
+    func connectionReady(_ connection: HTTP2Connection)
+    /// The peer takes no further streams.
+    func connectionDraining(_ connection: HTTP2Connection)
+    /// The connection is over: nil when it ended in good order.
+    func connectionClosed(_ connection: HTTP2Connection, _ error: (any Error)?)
+}
+
+/// Timings and sizes of a connection.
+struct HTTP2ConnectionConfiguration {
+    var limits: HTTP2Limits
+    /// The largest message, in bytes.
+    var messageLimit: Int
+    var handshakeTimeout: Duration
+    /// How long nothing may arrive before a ping asks whether the peer is still there; nil for
+    /// never.
+    var keepaliveTime: Duration?
+    /// How long the answer to that ping may take.
+    var keepaliveTimeout: Duration
+}
+
+/// An HTTP/2 connection: moves bytes between a channel and a session, and keeps the streams.
+@EventLoop
+final class HTTP2Connection: HTTP2SessionDelegate {
+    private enum State {
+        case handshaking
+        case open
+        /// The peer has been told that no new streams will be taken soon, and may have opened
+        /// some before it learnt of that.
+        case noticed
+        /// No new streams; closes when the last one has.
+        case draining
+        case closed
+    }
+
+    /// How long a peer may take to answer the notice of a shutdown.
+    private static let noticeTimeout: Duration = .seconds(1)
+    /// Bytes collected before they are written: a few TLS records.
+    private static let outputSize = 64 << 10
+    /// Bytes read before other connections get their turn.
+    private static let readQuantum = 512 << 10
+    /// Shared by all connections, since only one reads at a time.
+    private static let readBuffer = UnsafeMutableRawBufferPointer.allocate(
+        byteCount: 64 << 10, alignment: 16)
+
+    let channel: Channel
+    private let isServer: Bool
+    private let configuration: HTTP2ConnectionConfiguration
+    private weak var delegate: (any HTTP2ConnectionDelegate)?
+    private(set) lazy var session = HTTP2Session(
+        isServer: isServer, limits: configuration.limits, delegate: self)
+
+    private var state = State.handshaking
+    private var watch: Watch?
+    private(set) var streams: [Int32: HTTP2Stream] = [:]
+    private var output: [UInt8] = []
+    private var outputOffset = 0
+    private var isFlushScheduled = false
+    private var isReading = false
+    private var readAgain: EventLoop.Timer?
+    private var handshakeTimer: EventLoop.Timer?
+    private var keepaliveTimer: EventLoop.Timer?
+    private var noticeTimer: EventLoop.Timer?
+    private var lastArrival = ContinuousClock.now
+    private var isPingOutstanding = false
+
+    init(
+        _ channel: Channel, isServer: Bool, configuration: HTTP2ConnectionConfiguration,
+        delegate: any HTTP2ConnectionDelegate
+    ) {
+        self.channel = channel
+        self.isServer = isServer
+        self.configuration = configuration
+        self.delegate = delegate
+    }
+
+    /// Begins the handshake.
+    func start() {
+        do {
+            watch = try Watch(channel.number, for: [.readable]) { [weak self] readiness in
+                self?.ready(readiness)
+            }
+        } catch {
+            return close(error)
+        }
+        handshakeTimer = EventLoop.Timer(after: configuration.handshakeTimeout) { [weak self] in
+            self?.close(
+                TLSError(.protocolMismatch, "the peer did not complete the handshake in time"))
+        }
+        advanceHandshake()
+    }
+
+    var isAcceptingStreams: Bool {
+        if case .open = state { true } else { false }
+    }
+
+    // MARK: Streams
+
+    /// Opens a stream towards the server.
+    func openStream(_ headers: HeaderList) throws -> HTTP2Stream {
+        guard isAcceptingStreams else {
+            throw RPCError(code: .unavailable, message: "the connection is closing")
+        }
+        let identifier = try session.submitRequest(headers)
+        let stream = HTTP2Stream(
+            identifier: identifier, connection: self, messageLimit: configuration.messageLimit)
+        stream.headSent(ends: false)
+        streams[identifier] = stream
+        scheduleFlush()
+        return stream
+    }
+
+    /// Answers a stream with headers.
+    func respond(_ stream: HTTP2Stream, _ headers: HeaderList, endsStream: Bool) {
+        guard !stream.isClosed, !stream.hasSentHead else { return }
+        stream.headSent(ends: endsStream)
+        session.submitResponse(stream: stream.identifier, headers, endsStream: endsStream)
+        scheduleFlush()
+    }
+
+    /// Breaks a stream off; those who wait on it learn of `error`.
+    func reset(_ stream: HTTP2Stream, errorCode: UInt32, _ error: RPCError) {
+        guard !stream.isClosed else { return }
+        session.reset(stream: stream.identifier, errorCode: errorCode)
+        stream.close(error)
+        scheduleFlush()
+    }
+
+    func resume(_ stream: HTTP2Stream) {
+        session.resume(stream: stream.identifier)
+        scheduleFlush()
+    }
+
+    func release(_ stream: HTTP2Stream, _ count: Int) {
+        session.release(stream: stream.identifier, count)
+        if !isReading { scheduleFlush() }
+    }
+
+    // MARK: Shutting down
+
+    /// Takes no new streams and closes after the last one.
+    func drain() {
+        switch state {
+        case .handshaking: close(nil)
+        case .open where isServer:
+            state = .noticed
+            session.announceShutdown()
+            // The answer comes after everything the peer sent before it saw the notice.
+            session.submitPing()
+            noticeTimer = EventLoop.Timer(after: Self.noticeTimeout) { [weak self] in
+                self?.refuseStreams()
+            }
+            scheduleFlush()
+        case .open: refuseStreams()
+        case .noticed, .draining, .closed: break
+        }
+    }
+
+    private func refuseStreams() {
+        noticeTimer?.cancel()
+        switch state {
+        case .open, .noticed:
+            state = .draining
+            session.goAway()
+            scheduleFlush()
+        case .handshaking, .draining, .closed: break
+        }
+    }
+
+    private func closeWhenDrained() {
+        if case .draining = state, streams.isEmpty { close(nil) }
+    }
+
+    /// Ends the connection now; streams still open are broken off with `error`.
+    func close(_ error: (any Error)?) {
+        if case .closed = state { return }
+        state = .closed
+        handshakeTimer?.cancel()
+        keepaliveTimer?.cancel()
+        noticeTimer?.cancel()
+        readAgain?.cancel()
+        if error == nil || error is HTTP2Error {
+            if error != nil { session.goAway(errorCode: 1) }
+            // The peer may be gone already; then there is nobody to tell.
+            _ = try? fill()
+            _ = try? writeOutput()
+        }
+        watch?.cancel()
+        watch = nil
+        channel.shutdown()
+        let reason = RPCError(
+            code: .unavailable,
+            message: error.map { "the connection broke: \($0)" } ?? "the connection was closed",
+            cause: error)
+        let open = streams.values
+        streams = [:]
+        for stream in open { stream.close(reason) }
+        let delegate = self.delegate
+        self.delegate = nil
+        delegate?.connectionClosed(self, error)
+    }
+
+    // MARK: Input and output
+
+    private func ready(_ readiness: Readiness) {
+        switch state {
+        case .handshaking: advanceHandshake()
+        case .open, .noticed, .draining:
+            if readiness.contains(.writable) { flush() }
+            if readiness.contains(.readable) { read() }
+        case .closed: break
+        }
+    }
+
+    private func advanceHandshake() {
+        do {
+            switch try channel.handshake() {
+            case .wait(let readiness): watch?.wait(for: readiness)
+            case .end: close(TLSError(.protocolMismatch, "the peer closed during the handshake"))
+            case .done:
+                handshakeTimer?.cancel()
+                state = .open
+                watch?.wait(for: .readable)
+                scheduleKeepalive()
+                delegate?.connectionReady(self)
+                flush()
+                read()
+            }
+        } catch {
+            close(error)
+        }
+    }
+
+    private func read() {
+        var total = 0
+        do {
+            while true {
+                switch state {
+                case .closed, .handshaking: return
+                case .open, .noticed, .draining: break
+                }
+                switch try channel.read(into: Self.readBuffer) {
+                case .wait(let readiness):
+                    if readiness == .writable { watch?.wait(for: [.readable, .writable]) }
+                    if !session.isAlive { close(nil) }
+                    return
+                case .end:
+                    close(nil)
+                    return
+                case .done(let count):
+                    lastArrival = .now
+                    isReading = true
+                    defer { isReading = false }
+                    try session.receive(
+                        UnsafeRawBufferPointer(rebasing: Self.readBuffer[..<count]))
+                    total += count
+                    if session.wantsWrite { scheduleFlush() }
+                }
+                if total >= Self.readQuantum {
+                    // TLS may hold bytes that the kernel no longer knows of, so ask again.
+                    readAgain = EventLoop.Timer(after: .zero) { [weak self] in self?.read() }
+                    return
+                }
+            }
+        } catch {
+            close(error)
+        }
+    }
+
+    private func scheduleFlush() {
+        guard !isFlushScheduled else { return }
+        isFlushScheduled = true
+        EventLoop.atEndOfTurn { [weak self] in
+            guard let self else { return }
+            isFlushScheduled = false
+            flush()
+        }
+    }
+
+    private func flush() {
+        switch state {
+        case .handshaking, .closed: return
+        case .open, .noticed, .draining: break
+        }
+        do {
+            while true {
+                try fill()
+                guard try writeOutput() else {
+                    watch?.wait(for: [.readable, .writable])
+                    return
+                }
+                if !session.wantsWrite { break }
+                if output.isEmpty, try !hasMore() { break }
+            }
+            watch?.wait(for: .readable)
+            if !session.isAlive { close(nil) } else { closeWhenDrained() }
+        } catch {
+            close(error)
+        }
+    }
+
+    /// Draws one more piece out of the session.
+    private func hasMore() throws -> Bool {
+        guard let bytes = try session.next() else { return false }
+        output.append(contentsOf: bytes)
+        return true
+    }
+
+    private func fill() throws {
+        while output.count < Self.outputSize, try hasMore() {}
+    }
+
+    /// - Returns: false when the socket takes no more for now.
+    private func writeOutput() throws -> Bool {
+        while outputOffset < output.count {
+            let progress = try output.withUnsafeBytes {
+                try channel.write(UnsafeRawBufferPointer(rebasing: $0[outputOffset...]))
+            }
+            switch progress {
+            case .done(let count): outputOffset += count
+            case .wait: return false
+            case .end: throw SystemError("write", code: 32)
+            }
+        }
+        output.removeAll(keepingCapacity: true)
+        outputOffset = 0
+        return true
+    }
+
+    // MARK: Keepalive
+
+    private func scheduleKeepalive() {
+        guard let time = configuration.keepaliveTime else { return }
+        let rest = time - (ContinuousClock.now - lastArrival)
+        keepaliveTimer = EventLoop.Timer(after: max(rest, .milliseconds(1))) { [weak self] in
+            guard let self else { return }
+            guard ContinuousClock.now - lastArrival >= time else { return scheduleKeepalive() }
+            isPingOutstanding = true
+            session.submitPing()
+            scheduleFlush()
+            keepaliveTimer = EventLoop.Timer(after: configuration.keepaliveTimeout) { [weak self] in
+                self?.close(SystemError("keepalive", code: 110))
+            }
+        }
+    }
+
+    // MARK: HTTP2SessionDelegate
+
+    func pingAcknowledged() {
+        if case .noticed = state { refuseStreams() }
+        guard isPingOutstanding else { return }
+        isPingOutstanding = false
+        keepaliveTimer?.cancel()
+        scheduleKeepalive()
+    }
+
+    func headersBegan(stream identifier: Int32, isFirst: Bool) {
+        if isServer, isFirst {
+            switch state {
+            case .open, .noticed: break
+            case .handshaking, .draining, .closed: return
+            }
+            streams[identifier] = HTTP2Stream(
+                identifier: identifier, connection: self, messageLimit: configuration.messageLimit)
+        } else {
+            streams[identifier]?.headers = HeaderList()
+        }
+    }
+
+    func headerReceived(stream identifier: Int32, name: String, value: String) -> Bool {
+        guard let stream = streams[identifier] else { return false }
+        stream.headers.append(name, value)
+        return stream.headers.size <= configuration.limits.maximumHeaderListSize
+    }
+
+    func headersEnded(stream identifier: Int32, endsStream: Bool) {
+        guard let stream = streams[identifier], !stream.isClosed else { return }
+        if stream.hasReceivedHead {
+            delegate?.trailersReceived(stream, on: self)
+        } else {
+            delegate?.headReceived(stream, endsStream: endsStream, on: self)
+        }
+        if endsStream { dataEnded(stream: identifier) }
+    }
+
+    func dataReceived(stream identifier: Int32, _ bytes: UnsafeRawBufferPointer) {
+        session.releaseConnection(bytes.count)
+        guard let stream = streams[identifier], !stream.isClosed else {
+            session.release(stream: identifier, bytes.count)
+            return
+        }
+        do {
+            try stream.receive(bytes)
+        } catch {
+            delegate?.streamViolated(stream, error, on: self)
+        }
+    }
+
+    func dataEnded(stream identifier: Int32) {
+        guard let stream = streams[identifier], !stream.isClosed else { return }
+        delegate?.peerEnded(stream, on: self)
+    }
+
+    func streamClosed(stream identifier: Int32, errorCode: UInt32) {
+        guard let stream = streams.removeValue(forKey: identifier) else { return }
+        let status = StatusHeaders.status(reset: errorCode)
+        stream.close(
+            RPCError(status: status) ?? RPCError(code: .unknown, message: status.message))
+        scheduleFlush()
+    }
+
+    func streamEndSent(stream identifier: Int32) {
+        guard isServer, let stream = streams[identifier], !stream.hasPeerEnded else { return }
+        // The answer is complete, so the rest of the request is of no use (RFC 9113, 8.1).
+        session.reset(stream: identifier, errorCode: 0)
+    }
+
+    func goAwayReceived(lastStream: Int32, errorCode: UInt32) {
+        guard !isServer, case .open = state else { return }
+        state = .draining
+        delegate?.connectionDraining(self)
+        scheduleFlush()
+    }
+
+    func nextData(stream: Int32, into buffer: UnsafeMutableRawBufferPointer) -> OutboundData {
+        streams[stream]?.nextData(into: buffer) ?? .none
+    }
+}

@@ -1,0 +1,266 @@
+import GRPCCore
+import SystemIO
+
+/// One RPC's HTTP/2 stream on either side: what came and was not taken, what was written and has
+/// not gone out, and who waits for either.
+@EventLoop
+final class HTTP2Stream {
+    /// How far our own side of the stream has come.
+    private enum Sending {
+        /// Headers have not been sent.
+        case idle
+        case open
+        /// Everything has been handed over, with trailers on a server.
+        case ending(HeaderList?)
+        case closed
+    }
+
+    /// Bytes that may wait to be sent before a writer is held up. Enough to fill a few frames
+    /// while the writer makes the next message.
+    private static let highWaterMark = 64 << 10
+
+    let identifier: Int32
+    private weak var connection: HTTP2Connection?
+
+    // Inbound
+    var headers = HeaderList()
+    private(set) var hasReceivedHead = false
+    private var deframer: MessageDeframer
+    private var inbound = InboundQueue()
+    private var reader: CheckedContinuation<InboundPart?, any Error>?
+    /// Bytes received that the peer's window does not know to be taken yet.
+    private var unreleased = 0
+    private(set) var hasPeerEnded = false
+    private(set) var hasReceivedStatus = false
+
+    // Outbound
+    private var sending = Sending.idle
+    private var outbound = OutboundBuffer()
+    private var writers: [CheckedContinuation<Void, any Error>] = []
+
+    /// Why the stream is over, once it is.
+    private var closure: RPCError?
+    /// Called once when the stream breaks rather than ends: the RPC is to be cancelled.
+    var onBreak: (@EventLoop () -> Void)?
+    /// Called once when the stream has closed, whatever the reason.
+    var onClose: (@EventLoop () -> Void)?
+
+    init(identifier: Int32, connection: HTTP2Connection, messageLimit: Int) {
+        self.identifier = identifier
+        self.connection = connection
+        deframer = MessageDeframer(limit: messageLimit)
+    }
+
+    // MARK: Inbound, from the connection
+
+    var isClosed: Bool { closure != nil }
+
+    /// The encoding the peer announced, which we do not decode.
+    func expectForeignEncoding(_ name: String) {
+        deframer.foreignEncoding = name
+    }
+
+    func receive(_ part: InboundPart) {
+        switch part {
+        case .metadata: hasReceivedHead = true
+        case .status: hasReceivedStatus = true
+        case .message: break
+        }
+        inbound.append(part)
+        wakeReader()
+    }
+
+    /// - Throws: the status that answers what the bytes do not conform to.
+    func receive(_ bytes: UnsafeRawBufferPointer) throws(RPCError) {
+        unreleased += bytes.count
+        try deframer.append(bytes) { inbound.append(.message($0)) }
+        wakeReader()
+        releaseWindow()
+    }
+
+    /// The peer has ended its side.
+    ///
+    /// - Throws: INTERNAL when it did so in the middle of a message.
+    func receiveEnd() throws(RPCError) {
+        hasPeerEnded = true
+        guard !deframer.isInsideMessage else {
+            throw RPCError(code: .internalError, message: "the stream ended within a message")
+        }
+        inbound.finish()
+        wakeReader()
+    }
+
+    /// The stream is over; whoever waits is told why.
+    func close(_ error: RPCError) {
+        guard closure == nil else { return }
+        closure = error
+        let endedWell: Bool
+        if case .closed = sending, hasPeerEnded { endedWell = true } else { endedWell = false }
+        sending = .closed
+        outbound.removeAll()
+        inbound.fail(error)
+        wakeReader()
+        let writers = self.writers
+        self.writers = []
+        for writer in writers { writer.resume(throwing: error) }
+        let onBreak = self.onBreak
+        let onClose = self.onClose
+        self.onBreak = nil
+        self.onClose = nil
+        if !endedWell { onBreak?() }
+        onClose?()
+    }
+
+    private func wakeReader() {
+        guard let reader else { return }
+        switch inbound.next() {
+        case .wait: return
+        case .part(let part): reader.resume(returning: part)
+        case .end: reader.resume(returning: nil)
+        case .failure(let error): reader.resume(throwing: error)
+        }
+        self.reader = nil
+        releaseWindow()
+    }
+
+    /// Bytes are the peer's to send again once the reader has taken every whole message: at most
+    /// a window and one message are ever held.
+    private func releaseWindow() {
+        guard unreleased > 0, inbound.isEmpty, closure == nil else { return }
+        connection?.release(self, unreleased)
+        unreleased = 0
+    }
+
+    // MARK: Inbound, to the RPC
+
+    /// The next part; nil at the end.
+    func next() async throws -> InboundPart? {
+        switch inbound.next() {
+        case .part(let part):
+            releaseWindow()
+            return part
+        case .end: return nil
+        case .failure(let error): throw error
+        case .wait: break
+        }
+        guard reader == nil else {
+            throw RPCError(code: .internalError, message: "two readers of one stream")
+        }
+        return try await withTaskCancellationHandler {
+            try await withCheckedThrowingContinuation {
+                (continuation: CheckedContinuation<InboundPart?, any Error>) in
+                if Task.isCancelled {
+                    continuation.resume(throwing: CancellationError())
+                } else {
+                    reader = continuation
+                    wakeReader()
+                }
+            }
+        } onCancel: {
+            EventLoop.enqueue { self.cancelReader() }
+        }
+    }
+
+    private func cancelReader() {
+        reader?.resume(throwing: CancellationError())
+        reader = nil
+    }
+
+    // MARK: Outbound, from the RPC
+
+    var hasSentHead: Bool {
+        if case .idle = sending { false } else { true }
+    }
+
+    /// Whether our side has been ended, though it may not all have gone out yet.
+    var hasEnded: Bool {
+        switch sending {
+        case .ending, .closed: true
+        case .idle, .open: false
+        }
+    }
+
+    /// Notes that the header list has been submitted; `ends` when it was a whole answer.
+    func headSent(ends: Bool) {
+        guard case .idle = sending else { return }
+        sending = ends ? .closed : .open
+    }
+
+    /// Queues a message, waiting while too much is queued already.
+    func write(_ message: MessageBytes) async throws {
+        try requireOpen()
+        outbound.append(message)
+        connection?.resume(self)
+        guard outbound.count > Self.highWaterMark else { return }
+        try await withTaskCancellationHandler {
+            try await withCheckedThrowingContinuation {
+                (continuation: CheckedContinuation<Void, any Error>) in
+                if let closure {
+                    continuation.resume(throwing: closure)
+                } else if Task.isCancelled {
+                    continuation.resume(throwing: CancellationError())
+                } else {
+                    writers.append(continuation)
+                }
+            }
+        } onCancel: {
+            EventLoop.enqueue { self.cancelWriters() }
+        }
+    }
+
+    private func cancelWriters() {
+        let writers = self.writers
+        self.writers = []
+        for writer in writers { writer.resume(throwing: CancellationError()) }
+    }
+
+    private func requireOpen() throws {
+        if let closure { throw closure }
+        guard case .open = sending else {
+            throw RPCError(
+                code: .failedPrecondition, message: "a message was written outside of the stream")
+        }
+    }
+
+    /// Ends our side once what is queued has gone out.
+    func finish(trailers: HeaderList? = nil) {
+        guard closure == nil, case .open = sending else { return }
+        sending = .ending(trailers)
+        connection?.resume(self)
+    }
+
+    /// Drops what is queued and ends our side with an error's trailers.
+    func abandon(trailers: HeaderList) {
+        guard closure == nil else { return }
+        switch sending {
+        case .open, .ending:
+            outbound.removeAll()
+            sending = .ending(trailers)
+            cancelWriters()
+            connection?.resume(self)
+        case .idle, .closed: break
+        }
+    }
+
+    /// The reader has gone: what comes from now on is dropped as it arrives.
+    func discardInbound() {
+        inbound.discard()
+        releaseWindow()
+    }
+
+    // MARK: Outbound, to the connection
+
+    func nextData(into buffer: UnsafeMutableRawBufferPointer) -> OutboundData {
+        let count = outbound.read(into: buffer)
+        if outbound.count <= Self.highWaterMark / 2, !writers.isEmpty {
+            let writers = self.writers
+            self.writers = []
+            for writer in writers { writer.resume() }
+        }
+        if outbound.count == 0, case .ending(let trailers) = sending {
+            sending = .closed
+            return .last(count, trailers: trailers)
+        }
+        return count == 0 ? .none : .bytes(count)
+    }
+}

@@ -1,0 +1,79 @@
+import GRPCCore
+
+/// What an RPC receives, on either side, in the order it came.
+enum InboundPart: Sendable {
+    case metadata(Metadata)
+    case message(MessageBytes)
+    /// On a client, the end.
+    case status(Status, Metadata)
+}
+
+/// The parts received and not taken yet, and how the stream ended. Pure.
+struct InboundQueue {
+    private enum Ending {
+        case open
+        case finished
+        case failed(RPCError)
+    }
+
+    /// The outcome of asking for the next part.
+    enum Next {
+        case part(InboundPart)
+        case end
+        case failure(RPCError)
+        /// Nothing yet.
+        case wait
+    }
+
+    private var parts: [InboundPart] = []
+    private var head = 0
+    private var ending = Ending.open
+
+    var isEmpty: Bool { head == parts.count }
+
+    /// Adds a part; one that comes after the end is dropped.
+    mutating func append(_ part: InboundPart) {
+        guard case .open = ending else { return }
+        parts.append(part)
+    }
+
+    /// Nothing more will come.
+    mutating func finish() {
+        if case .open = ending { ending = .finished }
+    }
+
+    /// The stream broke: what is queued is of no use any more.
+    mutating func fail(_ error: RPCError) {
+        guard case .open = ending else { return }
+        ending = .failed(error)
+        parts = []
+        head = 0
+    }
+
+    /// Drops everything, for a reader that has gone.
+    mutating func discard() {
+        parts = []
+        head = 0
+        if case .open = ending { ending = .finished }
+    }
+
+    mutating func next() -> Next {
+        if head < parts.count {
+            let part = parts[head]
+            head += 1
+            if head == parts.count {
+                parts.removeAll(keepingCapacity: true)
+                head = 0
+            } else {
+                // Lets go of the message that was taken.
+                parts[head - 1] = .metadata([:])
+            }
+            return .part(part)
+        }
+        switch ending {
+        case .open: return .wait
+        case .finished: return .end
+        case .failed(let error): return .failure(error)
+        }
+    }
+}

@@ -1,0 +1,49 @@
+import COpenSSL
+import Glibc
+
+/// Who the peer's verified certificate says it is.
+public struct PeerCertificate: Hashable, Sendable {
+    /// The subject alternative names that are URIs, such as SPIFFE IDs, in their order.
+    public var uriNames: [String]
+    /// The subject alternative names that are DNS names, in their order.
+    public var dnsNames: [String]
+    /// The subject's distinguished name as RFC 2253 writes it.
+    public var subject: String
+
+    /// Reads the names out of a certificate, which stays the caller's.
+    init(_ certificate: OpaquePointer) {
+        uriNames = []
+        dnsNames = []
+        subject = Self.subject(of: certificate)
+        guard let extensionData = X509_get_ext_d2i(certificate, NID_subject_alt_name, nil, nil)
+        else { return }
+        let names = OpaquePointer(extensionData)
+        defer { cz_general_names_free(names) }
+        for index in 0..<cz_general_name_count(names) {
+            var isURI: CInt = 0
+            guard let name = cz_general_name(names, index),
+                let text = cz_general_name_text(name, &isURI),
+                let bytes = ASN1_STRING_get0_data(text)
+            else { continue }
+            let buffer = UnsafeBufferPointer(start: bytes, count: Int(ASN1_STRING_length(text)))
+            // A name with a zero byte in it pretends to be another, shorter one.
+            guard !buffer.contains(0) else { continue }
+            let value = String(decoding: buffer, as: UTF8.self)
+            if isURI != 0 { uriNames.append(value) } else { dnsNames.append(value) }
+        }
+    }
+
+    private static func subject(of certificate: OpaquePointer) -> String {
+        guard let memory = BIO_new(BIO_s_mem()) else { return "" }
+        defer { BIO_free(memory) }
+        guard cz_print_subject(memory, certificate) >= 0 else { return "" }
+        var text: [UInt8] = []
+        var chunk = [UInt8](repeating: 0, count: 256)
+        while true {
+            let count = BIO_read(memory, &chunk, CInt(chunk.count))
+            guard count > 0 else { break }
+            text.append(contentsOf: chunk[..<Int(count)])
+        }
+        return String(decoding: text, as: UTF8.self)
+    }
+}

@@ -1,0 +1,116 @@
+import GRPCCore
+import SystemIO
+
+/// A client's connection, as the server sees it.
+@EventLoop
+final class ServerConnection: HTTP2ConnectionDelegate {
+    private let accept: @EventLoop (ServerStream) -> Void
+    private let onClose: @EventLoop (ServerConnection, (any Error)?) -> Void
+    private var connection: HTTP2Connection?
+    private var peer = PeerIdentity(isSecure: false)
+    private var calls: [Int32: ServerStream] = [:]
+    private var idleTimer: EventLoop.Timer?
+    private let idleTimeout: Duration?
+
+    init(
+        idleTimeout: Duration?,
+        accept: @escaping @EventLoop (ServerStream) -> Void,
+        onClose: @escaping @EventLoop (ServerConnection, (any Error)?) -> Void
+    ) {
+        self.idleTimeout = idleTimeout
+        self.accept = accept
+        self.onClose = onClose
+    }
+
+    func start(_ channel: Channel, configuration: HTTP2ConnectionConfiguration) {
+        let connection = HTTP2Connection(
+            channel, isServer: true, configuration: configuration, delegate: self)
+        self.connection = connection
+        connection.start()
+    }
+
+    func drain() { connection?.drain() }
+    func close(_ error: any Error) { connection?.close(error) }
+
+    // MARK: HTTP2ConnectionDelegate
+
+    func connectionReady(_ connection: HTTP2Connection) {
+        peer = PeerIdentity(
+            isSecure: connection.channel.isSecure,
+            certificate: connection.channel.peerCertificate,
+            credentials: connection.channel.peerCredentials)
+        restartIdleTimer()
+    }
+
+    func headReceived(_ stream: HTTP2Stream, endsStream: Bool, on connection: HTTP2Connection) {
+        do throws(RequestHead.Rejection) {
+            let head = try RequestHead.parse(stream.headers)
+            stream.headers = HeaderList()
+            stream.receive(.metadata(head.metadata))
+            let call = ServerStream(stream, head: head, peer: peer, on: connection)
+            calls[stream.identifier] = call
+            idleTimer?.cancel()
+            let identifier = stream.identifier
+            stream.onClose = { [weak self] in self?.streamClosed(identifier) }
+            accept(call)
+        } catch {
+            reject(stream, error, on: connection)
+        }
+    }
+
+    private func streamClosed(_ identifier: Int32) {
+        calls[identifier] = nil
+        if calls.isEmpty { restartIdleTimer() }
+    }
+
+    private func restartIdleTimer() {
+        guard let idleTimeout else { return }
+        idleTimer?.cancel()
+        idleTimer = EventLoop.Timer(after: idleTimeout) { [weak self] in self?.drain() }
+    }
+
+    private func reject(
+        _ stream: HTTP2Stream, _ rejection: RequestHead.Rejection, on connection: HTTP2Connection
+    ) {
+        var headers: HeaderList
+        switch rejection {
+        case .http(let status, let reason):
+            headers = HeaderList([":status": String(status)])
+            StatusHeaders.append(Status(code: .unknown, message: reason), to: &headers)
+        case .grpc(let status, let acceptEncoding):
+            headers = ServerStream.responseHead()
+            if acceptEncoding { headers.append("grpc-accept-encoding", "identity") }
+            StatusHeaders.append(status, to: &headers)
+        }
+        connection.respond(stream, headers, endsStream: true)
+        stream.discardInbound()
+    }
+
+    func trailersReceived(_ stream: HTTP2Stream, on connection: HTTP2Connection) {
+        // A request has no trailers that mean anything; its end is reported apart.
+    }
+
+    func peerEnded(_ stream: HTTP2Stream, on connection: HTTP2Connection) {
+        do {
+            try stream.receiveEnd()
+        } catch {
+            streamViolated(stream, error, on: connection)
+        }
+    }
+
+    func streamViolated(
+        _ stream: HTTP2Stream, _ error: RPCError, on connection: HTTP2Connection
+    ) {
+        calls[stream.identifier]?.fail(
+            Status(code: Status.Code(error.code), message: error.message))
+    }
+
+    func connectionDraining(_ connection: HTTP2Connection) {}
+
+    func connectionClosed(_ connection: HTTP2Connection, _ error: (any Error)?) {
+        idleTimer?.cancel()
+        calls = [:]
+        self.connection = nil
+        onClose(self, error)
+    }
+}

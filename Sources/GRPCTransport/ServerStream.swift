@@ -1,0 +1,173 @@
+import GRPCCore
+import SystemIO
+
+/// The server's end of one RPC.
+@EventLoop
+final class ServerStream {
+    let head: RequestHead
+    let peer: PeerIdentity
+    private let stream: HTTP2Stream
+    private let connection: HTTP2Connection
+    private var deadline: EventLoop.Timer?
+    private var cancellation: ServerContext.RPCCancellationHandle?
+    private var isBroken = false
+
+    init(
+        _ stream: HTTP2Stream, head: RequestHead, peer: PeerIdentity, on connection: HTTP2Connection
+    ) {
+        self.stream = stream
+        self.head = head
+        self.peer = peer
+        self.connection = connection
+        stream.onBreak = { [weak self] in self?.cancel() }
+        if let timeout = head.timeout {
+            deadline = EventLoop.Timer(after: timeout) { [weak self] in self?.expire() }
+        }
+    }
+
+    /// Runs the RPC to its end.
+    nonisolated func run(
+        _ handler:
+            @Sendable (
+                _ stream: RPCStream<
+                    RPCAsyncSequence<RPCRequestPart<MessageBytes>, any Error>,
+                    RPCWriter<RPCResponsePart<MessageBytes>>.Closable
+                >, _ context: ServerContext
+            ) async -> Void
+    ) async {
+        await withServerContextRPCCancellationHandle { cancellation in
+            await begin(cancellation)
+            var context = ServerContext(
+                descriptor: head.method, remotePeer: connection.channel.remotePeer,
+                localPeer: connection.channel.localPeer, cancellation: cancellation)
+            context.transportSpecific = peer
+            await handler(
+                RPCStream(
+                    descriptor: head.method,
+                    inbound: RPCAsyncSequence(wrapping: Inbound(stream: stream)),
+                    outbound: RPCWriter.Closable(wrapping: Outbound(stream: self))), context)
+            await end()
+        }
+    }
+
+    private func begin(_ cancellation: ServerContext.RPCCancellationHandle) {
+        self.cancellation = cancellation
+        if isBroken { cancellation.cancel() }
+    }
+
+    private func end() {
+        deadline?.cancel()
+        cancellation = nil
+        stream.onBreak = nil
+        finish()
+        stream.discardInbound()
+    }
+
+    private func cancel() {
+        isBroken = true
+        deadline?.cancel()
+        cancellation?.cancel()
+    }
+
+    private func expire() {
+        fail(Status(code: .deadlineExceeded, message: "the deadline passed"))
+    }
+
+    /// Ends the RPC with a status at once and tells the handler to stop.
+    func fail(_ status: Status) {
+        guard !stream.isClosed else { return }
+        var trailers = HeaderList()
+        StatusHeaders.append(status, to: &trailers)
+        if stream.hasSentHead {
+            stream.abandon(trailers: trailers)
+        } else {
+            connection.respond(stream, Self.responseHead(followedBy: trailers), endsStream: true)
+        }
+        stream.discardInbound()
+        cancel()
+    }
+
+    // MARK: Writing
+
+    fileprivate func write(_ part: RPCResponsePart<MessageBytes>) async throws {
+        switch part {
+        case .metadata(let metadata):
+            var headers = Self.responseHead()
+            try MetadataHeaders.append(metadata, to: &headers)
+            connection.respond(stream, headers, endsStream: false)
+        case .message(let message):
+            try await stream.write(message)
+        case .status(let status, let metadata):
+            var trailers = HeaderList()
+            StatusHeaders.append(status, to: &trailers)
+            try MetadataHeaders.append(metadata, to: &trailers)
+            if stream.hasSentHead {
+                stream.finish(trailers: trailers)
+            } else {
+                connection.respond(
+                    stream, Self.responseHead(followedBy: trailers), endsStream: true)
+            }
+        }
+    }
+
+    /// After a status this does nothing; without one the RPC cannot end well.
+    fileprivate func finish() {
+        guard !stream.isClosed, !stream.hasEnded else { return }
+        fail(Status(code: .internalError, message: "the RPC ended without a status"))
+    }
+
+    static func responseHead(followedBy trailers: HeaderList? = nil) -> HeaderList {
+        var headers: HeaderList = HeaderList([
+            ":status": "200", "content-type": "application/grpc",
+        ])
+        for field in trailers?.fields ?? [] { headers.append(field.name, field.value) }
+        return headers
+    }
+
+    // MARK: What GRPCCore reads and writes
+
+    struct Inbound: AsyncSequence, Sendable {
+        let stream: HTTP2Stream
+
+        func makeAsyncIterator() -> Iterator { Iterator(stream: stream) }
+
+        struct Iterator: AsyncIteratorProtocol {
+            let stream: HTTP2Stream
+
+            func next() async throws -> RPCRequestPart<MessageBytes>? {
+                switch try await stream.next() {
+                case .metadata(let metadata): .metadata(metadata)
+                case .message(let message): .message(message)
+                case .status, nil: nil
+                }
+            }
+
+            func next(
+                isolation actor: isolated (any Actor)?
+            ) async throws(any Error) -> RPCRequestPart<MessageBytes>? {
+                try await next()
+            }
+        }
+    }
+
+    struct Outbound: ClosableRPCWriterProtocol {
+        let stream: ServerStream
+
+        func write(_ element: RPCResponsePart<MessageBytes>) async throws {
+            try await stream.write(element)
+        }
+
+        func write(
+            contentsOf elements: some Sequence<RPCResponsePart<MessageBytes>>
+        ) async throws {
+            for element in elements { try await stream.write(element) }
+        }
+
+        func finish() async { await stream.finish() }
+
+        func finish(throwing error: any Error) async {
+            await stream.fail(
+                Status(code: .internalError, message: "the RPC ended without a status"))
+        }
+    }
+}
