@@ -51,6 +51,10 @@ static inline int cz_print_subject(BIO *out, const X509 *certificate) {
 }
 
 static inline int cz_error_reason(unsigned long error) { return ERR_GET_REASON(error); }
+static inline int cz_error_is_key_mismatch(unsigned long error) {
+    return ERR_GET_LIB(error) == ERR_LIB_X509 && ERR_GET_REASON(error) == X509_R_KEY_VALUES_MISMATCH;
+}
+
 static inline int cz_error_is_ssl(unsigned long error) { return ERR_GET_LIB(error) == ERR_LIB_SSL; }
 
 #endif

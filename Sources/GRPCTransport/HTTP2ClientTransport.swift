@@ -148,9 +148,12 @@ private final class ClientCore {
                 do {
                     let connection = try await connect()
                     guard case .connecting = state else { break }
+                    guard let usable = connection.connection, connection.isUsable else {
+                        throw SystemError("connect", on: "\(target)", code: 104)
+                    }
                     state = .ready(connection)
                     backoff = configuration.initialBackoff
-                    serveWaiters(connection)
+                    serveWaiters(usable)
                 } catch {
                     guard case .connecting = state else { break }
                     state = .idle
@@ -229,11 +232,10 @@ private final class ClientCore {
             throwing: CancellationError())
     }
 
-    private func serveWaiters(_ connection: ClientConnection) {
-        guard let usable = connection.connection else { return }
+    private func serveWaiters(_ connection: HTTP2Connection) {
         let waiters = self.waiters
         self.waiters = [:]
-        for waiter in waiters.values { waiter.continuation.resume(returning: usable) }
+        for waiter in waiters.values { waiter.continuation.resume(returning: connection) }
     }
 
     private func failWaiters(_ error: any Error, all: Bool = false) {

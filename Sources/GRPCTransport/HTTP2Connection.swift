@@ -12,7 +12,8 @@ protocol HTTP2ConnectionDelegate: AnyObject {
     func peerEnded(_ stream: HTTP2Stream, on connection: HTTP2Connection)
     /// A message's bytes broke the rules of gRPC; the stream is to be ended with that status.
     func streamViolated(_ stream: HTTP2Stream, _ error: RPCError, on connection: HTTP2Connection)
-    /// TLS and HTTP/2 are up.
+    /// TLS and HTTP/2 are up: the peer's settings have come, so that it has accepted us, which a
+    /// completed handshake alone does not say in TLS 1.3.
     func connectionReady(_ connection: HTTP2Connection)
     /// The peer takes no further streams.
     func connectionDraining(_ connection: HTTP2Connection)
@@ -232,11 +233,8 @@ final class HTTP2Connection: HTTP2SessionDelegate {
             case .wait(let readiness): watch?.wait(for: readiness)
             case .end: close(TLSError(.protocolMismatch, "the peer closed during the handshake"))
             case .done:
-                handshakeTimer?.cancel()
                 state = .open
                 watch?.wait(for: .readable)
-                scheduleKeepalive()
-                delegate?.connectionReady(self)
                 flush()
                 read()
             }
@@ -359,6 +357,14 @@ final class HTTP2Connection: HTTP2SessionDelegate {
     }
 
     // MARK: HTTP2SessionDelegate
+
+    func settingsReceived() {
+        guard let timer = handshakeTimer else { return }
+        timer.cancel()
+        handshakeTimer = nil
+        scheduleKeepalive()
+        delegate?.connectionReady(self)
+    }
 
     func pingAcknowledged() {
         if case .noticed = state { refuseStreams() }

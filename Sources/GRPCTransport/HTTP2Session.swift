@@ -20,6 +20,8 @@ protocol HTTP2SessionDelegate: AnyObject {
     func streamEndSent(stream: Int32)
     func goAwayReceived(lastStream: Int32, errorCode: UInt32)
     func pingAcknowledged()
+    /// The peer's settings, the first thing it says, have come, or new ones.
+    func settingsReceived()
     func nextData(stream: Int32, into buffer: UnsafeMutableRawBufferPointer) -> OutboundData
 }
 
@@ -376,6 +378,8 @@ final class HTTP2Session {
         case NGHTTP2_GOAWAY.rawValue:
             delegate.goAwayReceived(
                 lastStream: frame.goaway.last_stream_id, errorCode: frame.goaway.error_code)
+        case NGHTTP2_SETTINGS.rawValue:
+            if header.flags & UInt8(NGHTTP2_FLAG_ACK.rawValue) == 0 { delegate.settingsReceived() }
         case NGHTTP2_PING.rawValue:
             if header.flags & UInt8(NGHTTP2_FLAG_ACK.rawValue) != 0 { delegate.pingAcknowledged() }
         default: break

@@ -96,13 +96,14 @@ final class TLSContext {
         // Without this OpenSSL would ask for a passphrase on the terminal.
         SSL_CTX_set_default_passwd_cb(pointer) { _, _, _, _ in -1 }
         guard SSL_CTX_use_PrivateKey_file(pointer, key, SSL_FILETYPE_PEM) == 1 else {
+            if cz_error_is_key_mismatch(ERR_peek_last_error()) != 0 {
+                ERR_clear_error()
+                throw TLSError(.configuration, "\(key): is not the key of \(chain)")
+            }
             let reason = Self.lastError()
             throw TLSError(
                 .configuration,
                 "\(key): no key in it that can be read without a passphrase: \(reason)")
-        }
-        guard SSL_CTX_check_private_key(pointer) == 1 else {
-            throw TLSError(.configuration, "\(key): is not the key of \(chain)")
         }
     }
 

@@ -23,6 +23,8 @@ extension MethodDescriptor {
 struct EchoService: RegistrableRPCService {
     /// Told when a handler saw its RPC cancelled.
     var onCancel: @Sendable (String) -> Void = { _ in }
+    /// Told who called.
+    var onPeer: @Sendable (PeerIdentity?) -> Void = { _ in }
 
     func registerMethods<Transport: ServerTransport>(with router: inout RPCRouter<Transport>) {
         let onCancel = self.onCancel
@@ -36,8 +38,10 @@ struct EchoService: RegistrableRPCService {
                 forMethod: .test(name), deserializer: Plain(), serializer: Plain(),
                 handler: handler)
         }
+        let onPeer = self.onPeer
         register("Echo") { request, context in
-            StreamingServerResponse(metadata: request.metadata) { writer in
+            onPeer(context.transportSpecific as? PeerIdentity)
+            return StreamingServerResponse(metadata: request.metadata) { writer in
                 for try await message in request.messages { try await writer.write(message) }
                 return ["end": "yes", "bytes-bin": .binary([0, 1, 255])]
             }

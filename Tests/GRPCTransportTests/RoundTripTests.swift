@@ -78,7 +78,8 @@ import Testing
     @Test func aDeadlineEndsTheRPCOnBothSides() async throws {
         let (names, seen) = AsyncStream.makeStream(of: String.self)
         var options = CallOptions.defaults
-        options.timeout = .milliseconds(50)
+        // Long enough for the RPC to have reached its handler on a busy machine.
+        options.timeout = .seconds(1)
         try await withEcho(service: EchoService { seen.yield($0) }) { [options] client, _, _ in
             let error = await #expect(throws: RPCError.self) {
                 _ = try await client.collect("Wait", options: options)
