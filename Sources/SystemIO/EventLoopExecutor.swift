@@ -41,9 +41,9 @@ public final class EventLoopExecutor: SerialExecutor, TaskExecutor, @unchecked S
     /// Events taken from the kernel at a time; more are fetched in the next round.
     private static let batch = 64
 
-    /// Rounds of jobs after which a turn ends although there are more, so that output is not
-    /// held back for ever by a task that never rests.
-    private static let longestTurn = 16
+    /// Rounds of jobs after which a turn ends although there are more, so that neither output
+    /// nor the sockets wait for a task that never rests.
+    private static let longestTurn = 64
 
     private init() {
         epoll = epoll_create1(CInt(EPOLL_CLOEXEC))
@@ -137,15 +137,9 @@ public final class EventLoopExecutor: SerialExecutor, TaskExecutor, @unchecked S
     private func loop() {
         let events = UnsafeMutablePointer<epoll_event>.allocate(capacity: Self.batch)
         defer { events.deallocate() }
-        var rounds = 0
         while true {
-            runJobs()
+            runTurn()
             if confined.stopping { return }
-            rounds += 1
-            if confined.jobs.isEmpty || rounds >= Self.longestTurn {
-                rounds = 0
-                runEndOfTurn()
-            }
             let timeout = shared.withLock { shared -> CInt in
                 guard shared.jobs.isEmpty, confined.jobs.isEmpty, confined.endOfTurn.isEmpty
                 else { return 0 }
@@ -176,8 +170,7 @@ public final class EventLoopExecutor: SerialExecutor, TaskExecutor, @unchecked S
         EventLoop.assumeIsolated { watch.deliver(Readiness(epoll: event.events)) }
     }
 
-    /// Runs what is queued now; jobs that these enqueue wait for the next round, so that a busy
-    /// task cannot starve the sockets.
+    /// Runs what is queued now; jobs that these enqueue wait for the next round.
     private func runJobs() {
         var batch = confined.jobs
         confined.jobs = []
@@ -191,6 +184,17 @@ public final class EventLoopExecutor: SerialExecutor, TaskExecutor, @unchecked S
             job.runSynchronously(
                 isolatedTo: asUnownedSerialExecutor(), taskExecutor: asUnownedTaskExecutor())
         }
+    }
+
+    /// Runs the tasks that are ready, and those they make ready, then what waits for that.
+    private func runTurn() {
+        var rounds = 0
+        repeat {
+            runJobs()
+            rounds += 1
+            if confined.stopping { return }
+        } while !confined.jobs.isEmpty && rounds < Self.longestTurn
+        runEndOfTurn()
     }
 
     private func runEndOfTurn() {
