@@ -389,12 +389,24 @@ final class HTTP2Connection: HTTP2SessionDelegate {
 
     func headerReceived(stream identifier: Int32, name: String, value: String) -> Bool {
         guard let stream = streams[identifier] else { return false }
-        stream.headers.append(name, value)
-        return stream.headers.size <= configuration.limits.maximumHeaderListSize
+        // One that is too large is not kept, but heard out, so that it can be answered; nghttp2
+        // cuts off a peer that sends far more.
+        stream.headers.append(name, value, limit: configuration.limits.maximumHeaderListSize)
+        return true
     }
 
     func headersEnded(stream identifier: Int32, endsStream: Bool) {
         guard let stream = streams[identifier], !stream.isClosed else { return }
+        let limit = configuration.limits.maximumHeaderListSize
+        guard stream.headers.size <= limit else {
+            delegate?.streamViolated(
+                stream,
+                RPCError(
+                    code: .resourceExhausted,
+                    message: "the headers are over the limit of \(limit) bytes"),
+                on: self)
+            return
+        }
         if stream.hasReceivedHead {
             delegate?.trailersReceived(stream, on: self)
         } else {

@@ -18,9 +18,10 @@ struct HeaderList: Sendable {
         for (name, value) in fields { append(name, value) }
     }
 
-    mutating func append(_ name: String, _ value: String) {
-        fields.append(Field(name: name, value: value))
+    /// Appends a field, or only counts it when the list would get larger than `limit`.
+    mutating func append(_ name: String, _ value: String, limit: Int = .max) {
         size += name.utf8.count + value.utf8.count + Self.fieldOverhead
+        if size <= limit { fields.append(Field(name: name, value: value)) }
     }
 
     /// The first value under a name.

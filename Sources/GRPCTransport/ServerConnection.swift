@@ -101,8 +101,12 @@ final class ServerConnection: HTTP2ConnectionDelegate {
     func streamViolated(
         _ stream: HTTP2Stream, _ error: RPCError, on connection: HTTP2Connection
     ) {
-        calls[stream.identifier]?.fail(
-            Status(code: Status.Code(error.code), message: error.message))
+        let status = Status(code: Status.Code(error.code), message: error.message)
+        if let call = calls[stream.identifier] {
+            call.fail(status)
+        } else {
+            reject(stream, .grpc(status, acceptEncoding: false), on: connection)
+        }
     }
 
     func connectionDraining(_ connection: HTTP2Connection) {}

@@ -52,6 +52,16 @@ import Testing
         #expect(error?.code == .resourceExhausted)
     }
 
+    @Test func headersOverTheLimitAreResourceExhausted() async throws {
+        let error = await #expect(throws: RPCError.self) {
+            try await withEcho { client, _, _ in
+                let long = String(repeating: "a", count: 17 << 10)
+                _ = try await client.collect("Echo", metadata: ["long": "\(long)"])
+            }
+        }
+        #expect(error?.code == .resourceExhausted)
+    }
+
     @Test func manyRPCsShareAConnection() async throws {
         try await withEcho { client, _, _ in
             try await withThrowingTaskGroup(of: Void.self) { group in
