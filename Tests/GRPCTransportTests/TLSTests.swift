@@ -97,7 +97,7 @@ import Testing
         #expect(error?.code == .unavailable)
     }
 
-    @Test func TLSToAPlaintextServerIsUnavailable() async throws {
+    @Test func aPlaintextServerIsUnavailableOverTLS() async throws {
         let tls = try client()
         let error = await #expect(throws: RPCError.self) {
             try await withEcho(clientTLS: tls) { client, _, _ in
