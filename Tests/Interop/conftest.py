@@ -1,0 +1,148 @@
+"""What all interop tests share: engines, daemons, certificates, images."""
+
+import contextlib
+import itertools
+import os
+import pathlib
+import sys
+import uuid
+
+sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "Support"))
+
+import grpc
+import pytest
+
+import gnoi
+import make_image
+from harness import Daemon, free_port
+from pki import Certificates
+
+ENGINES = ["docker", "podman"]
+
+
+def pytest_report_header():
+    return [f"{name} at {engine_socket(name)}" for name in ENGINES]
+
+
+def engine_socket(name):
+    return os.environ.get(f"CONTAINERZ_{name.upper()}_SOCKET")
+
+
+class Stack:
+    """Both daemons beside an engine, and the addresses they serve."""
+
+    def __init__(self, engine, folder, certificates):
+        self.engine = engine
+        self.folder = folder
+        self.certificates = certificates
+        self.runtime_socket = folder / "runtime.sock"
+        self.unix_address = f"unix:{folder}/containerzd.sock"
+        self.port = free_port()
+        self.plain_port = free_port()
+
+    def start(self, stack):
+        self.runtime = stack.enter_context(Daemon(
+            "cz-runtime", "serve", "--socket", self.runtime_socket, "--engine", self.engine,
+            "--engine-socket", engine_socket(self.engine)))
+        certificate, key = self.certificates.server
+        self.front = stack.enter_context(Daemon(
+            "containerzd", "--listen", f"127.0.0.1:{self.port}", "--runtime-socket",
+            self.runtime_socket, "--tls-cert", certificate, "--tls-key", key, "--client-ca",
+            self.certificates.authority.certificate))
+        # Without TLS a second one: plain text and a unix socket.
+        self.plain_front = stack.enter_context(Daemon(
+            "containerzd", "--insecure", "--listen", f"127.0.0.1:{self.plain_port}", "--listen",
+            self.unix_address, "--runtime-socket", self.runtime_socket))
+
+    def channel(self, client="client", authority=None, options=()):
+        """A channel with mutual TLS."""
+        authority = authority or self.certificates.authority
+        certificate, key = (getattr(self.certificates, client) if client else (None, None))
+        return grpc.secure_channel(f"localhost:{self.port}", grpc.ssl_channel_credentials(
+            authority.certificate.read_bytes(), key and key.read_bytes(),
+            certificate and certificate.read_bytes()), options)
+
+    def plain_channel(self, options=()):
+        return grpc.insecure_channel(f"127.0.0.1:{self.plain_port}", options)
+
+    def unix_channel(self, options=()):
+        return grpc.insecure_channel(self.unix_address, options)
+
+
+@pytest.fixture(scope="session")
+def certificates(tmp_path_factory):
+    return Certificates(tmp_path_factory.mktemp("pki"))
+
+
+@contextlib.contextmanager
+def running_stack(engine, folder, certificates):
+    if not engine_socket(engine):
+        pytest.skip(f"no {engine}: run under with-engines")
+    stack = Stack(engine, folder, certificates)
+    with contextlib.ExitStack() as exit_stack:
+        stack.start(exit_stack)
+        yield stack
+
+
+@pytest.fixture(scope="session", params=ENGINES)
+def stack(request, tmp_path_factory, certificates):
+    """The daemons, on each engine in turn."""
+    with running_stack(request.param, tmp_path_factory.mktemp(request.param), certificates) as it:
+        yield it
+
+
+@pytest.fixture(scope="session")
+def docker_stack(tmp_path_factory, certificates):
+    """The daemons, for what has nothing to do with the engine."""
+    with running_stack("docker", tmp_path_factory.mktemp("transport"), certificates) as it:
+        yield it
+
+
+@pytest.fixture
+def device(stack):
+    """A client with mutual TLS to the daemons on each engine."""
+    with stack.channel() as channel:
+        yield gnoi.Device(channel)
+
+
+@pytest.fixture
+def docker_device(docker_stack):
+    with docker_stack.channel() as channel:
+        yield gnoi.Device(channel)
+
+
+@pytest.fixture(scope="session")
+def tarball():
+    """A docker-archive without a tag."""
+    return make_image.image_bytes()
+
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture
+def unique():
+    """Makes names that no other test uses."""
+    prefix = f"t{uuid.uuid4().hex[:8]}"
+    return lambda kind="x": f"{prefix}-{kind}{next(_numbers)}"
+
+
+@pytest.fixture
+def image(device, tarball, unique):
+    """An image on the device: NAME:TAG, removed afterwards with all its containers."""
+    yield from pushed_image(device, tarball, unique)
+
+
+@pytest.fixture
+def docker_image(docker_device, tarball, unique):
+    yield from pushed_image(docker_device, tarball, unique)
+
+
+def pushed_image(device, tarball, unique):
+    name = unique("image")
+    device.push(tarball, name, "latest")
+    yield f"{name}:latest"
+    for container in device.containers().values():
+        if container.image_name == f"{name}:latest":
+            gnoi.code_of(device.remove, container.name)
+    gnoi.code_of(device.remove_image, f"{name}:latest", force=True)
