@@ -70,6 +70,10 @@ let package = Package(
         module("GNOI", [grpc, grpcProtobuf, protobuf], exclude: ["protos"]),
         tests(of: "GNOI", [grpc, protobuf]),
         tests(of: "GRPCTransport", ["SystemIO", grpc]),
+        // For the tests with clients that others wrote.
+        .executableTarget(
+            name: "echo-server", dependencies: ["GRPCTransport", "SystemIO", grpc],
+            path: "Tests/Interop/EchoServer", swiftSettings: strict),
     ],
     swiftLanguageModes: [.v6]
 )

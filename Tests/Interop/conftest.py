@@ -14,6 +14,7 @@ import pytest
 
 import gnoi
 import make_image
+from gnoi import DEADLINE
 from harness import Daemon, free_port
 from pki import Certificates
 
@@ -72,6 +73,63 @@ class Stack:
 @pytest.fixture(scope="session")
 def certificates(tmp_path_factory):
     return Certificates(tmp_path_factory.mktemp("pki"))
+
+
+class EchoServer:
+    """The transport alone, with three kinds of socket."""
+
+    def __init__(self, folder, certificates):
+        self.certificates = certificates
+        self.port, self.plain_port = free_port(), free_port()
+        self.unix_address = f"unix:{folder}/echo.sock"
+        self.daemon = Daemon(
+            "echo-server", *certificates.server, certificates.authority.certificate,
+            f"127.0.0.1:{self.port}", f"127.0.0.1:{self.plain_port}", self.unix_address)
+
+    def channel(self, kind, options=()):
+        if kind == "plain":
+            return grpc.insecure_channel(f"127.0.0.1:{self.plain_port}", options)
+        if kind == "unix":
+            return grpc.insecure_channel(self.unix_address, options)
+        certificate, key = self.certificates.client
+        return grpc.secure_channel(f"localhost:{self.port}", grpc.ssl_channel_credentials(
+            self.certificates.authority.certificate.read_bytes(), key.read_bytes(),
+            certificate.read_bytes()), options)
+
+
+@pytest.fixture(scope="session")
+def echo_server(tmp_path_factory, certificates):
+    server = EchoServer(tmp_path_factory.mktemp("echo"), certificates)
+    with server.daemon:
+        yield server
+
+
+@pytest.fixture(params=["tls", "plain", "unix"])
+def echo(request, echo_server):
+    """A client of the echo server on each kind of socket."""
+    with echo_server.channel(request.param) as channel:
+        yield Echo(channel)
+
+
+@pytest.fixture
+def secure_echo(echo_server):
+    with echo_server.channel("tls") as channel:
+        yield Echo(channel)
+
+
+class Echo:
+    """The echo service's methods; messages are bytes."""
+
+    def __init__(self, channel):
+        self.channel = channel
+
+    def method(self, name):
+        return self.channel.stream_stream(f"/interop.Echo/{name}")
+
+    def counts(self):
+        """How many handlers run, and how many were cancelled since the start."""
+        (text,) = self.method("Counts")(iter([]), timeout=DEADLINE)
+        return tuple(map(int, text.split()))
 
 
 @contextlib.contextmanager
