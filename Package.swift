@@ -60,6 +60,9 @@ let package = Package(
             name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
 
         module("SystemIO", ["CSystem"]),
+        module("OCI"),
+        tests(of: "OCI"),
+
         module("GRPCTransport", ["SystemIO", "CNghttp2", "COpenSSL", grpc]),
         tests(of: "SystemIO"),
 
