@@ -67,6 +67,7 @@ let package = Package(
         tests(of: "SystemIO"),
 
         module("Varlink", ["SystemIO"]),
+        tests(of: "Varlink", ["SystemIO"]),
 
         module("RuntimeAPI", ["SystemIO", "Varlink"], exclude: ["org.containerz.Runtime.varlink"]),
 

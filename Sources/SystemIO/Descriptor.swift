@@ -102,6 +102,7 @@ public struct Descriptor: ~Copyable, Sendable {
 }
 
 /// The two ends of a pipe.
+@frozen
 public struct Pipe: ~Copyable, Sendable {
     public var read: Descriptor
     public var write: Descriptor

@@ -64,6 +64,7 @@ public struct StreamSocket: ~Copyable, Sendable {
     }
 
     /// Two unix sockets connected to each other.
+    @frozen
     public struct Pair: ~Copyable, Sendable {
         public var first: StreamSocket
         public var second: StreamSocket

@@ -10,4 +10,7 @@ public protocol InterfaceError: Error, Encodable, Sendable {
     /// - Returns: nil for a name that is not the interface's.
     /// - Throws: `DecodingError` when the parameters are not those declared.
     init?(errorName: String, from decoder: any Decoder) throws
+
+    /// The declared error to answer with when a handler throws something else.
+    static func unexpected(_ error: any Error) -> Self
 }

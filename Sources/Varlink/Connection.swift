@@ -1,0 +1,204 @@
+import FoundationEssentials
+import SystemIO
+
+/// Why a call got no answer.
+public enum ConnectionError: Error, Sendable, CustomStringConvertible {
+    /// Nobody listens there.
+    case unreachable(SocketAddress, reason: String)
+    /// The service went away during the call.
+    case lost(SocketAddress)
+    /// The service does not keep to the protocol.
+    case violated(SocketAddress, ProtocolViolation)
+    /// The service answered with an error that neither the interface nor Varlink declares.
+    case undeclared(SocketAddress, error: String)
+
+    public var description: String {
+        switch self {
+        case .unreachable(let address, let reason): "cannot reach \(address): \(reason)"
+        case .lost(let address): "\(address): the service went away during the call"
+        case .violated(let address, let violation): "\(address): \(violation)"
+        case .undeclared(let address, let error): "\(address): unknown error \(error)"
+        }
+    }
+}
+
+/// A client's connection. It carries one call at a time; a call that is cancelled, or that fails
+/// otherwise than with an error of its interface, closes it.
+@EventLoop
+public final class Connection {
+    public nonisolated let address: SocketAddress
+    private let channel: MessageChannel
+
+    /// - Throws: `ConnectionError.unreachable` or `CancellationError`.
+    public static func connect(to address: SocketAddress) async throws -> Connection {
+        do {
+            return try Connection(try await StreamSocket.connect(to: address), to: address)
+        } catch let error as SystemError {
+            throw ConnectionError.unreachable(address, reason: error.reason)
+        } catch let error as ResolutionError {
+            throw ConnectionError.unreachable(address, reason: error.reason)
+        }
+    }
+
+    /// Takes over a connected socket.
+    public init(
+        _ socket: consuming StreamSocket, to address: SocketAddress
+    ) throws(SystemError) {
+        self.address = address
+        channel = try MessageChannel(socket)
+    }
+
+    /// Whether a call could be made: the service is there and owes nothing.
+    public var isUsable: Bool { channel.isIdle }
+
+    /// Abandons the call under way; the service cancels it.
+    public func close() { channel.close() }
+
+    /// Calls a method and waits for its one reply.
+    ///
+    /// - Parameter descriptors: go with the call, and are closed here once sent.
+    /// - Throws: `M.Failure`, ``ServiceError``, ``ConnectionError`` or `CancellationError`.
+    public func call<M: Method>(
+        _ method: M.Type, _ parameters: M.Parameters, passing descriptors: PassedDescriptors? = nil
+    ) async throws -> M.Reply {
+        try await send(OutgoingCall(method: M.name, parameters: parameters), descriptors)
+        return try await receive(M.self).parameters
+    }
+
+    /// Calls a method that may reply several times.
+    ///
+    /// - Throws: ``ConnectionError`` or `CancellationError`; iterating throws what
+    ///   ``call(_:_:passing:)`` does.
+    public func stream<M: Method>(
+        _ method: M.Type, _ parameters: M.Parameters, passing descriptors: PassedDescriptors? = nil
+    ) async throws -> Replies<M> {
+        let call = OutgoingCall(method: M.name, parameters: parameters, more: true)
+        try await send(call, descriptors)
+        return Replies(connection: self)
+    }
+
+    /// Calls a method without waiting for, or getting, any answer.
+    public func callOneway<M: Method>(
+        _ method: M.Type, _ parameters: M.Parameters
+    ) async throws {
+        try await send(OutgoingCall(method: M.name, parameters: parameters, oneway: true), nil)
+    }
+
+    func send(_ call: OutgoingCall<some Encodable>, _ descriptors: PassedDescriptors?) async throws
+    {
+        do {
+            try await channel.send(try JSON.encode(call), descriptors: descriptors)
+        } catch {
+            channel.close()
+            throw self.error(for: error)
+        }
+    }
+
+    fileprivate func receive<M: Method>(_ method: M.Type) async throws -> Reply<M> {
+        let incoming: IncomingReply<M>
+        do {
+            guard let message = try await channel.receive() else {
+                throw ConnectionError.lost(address)
+            }
+            message.descriptors?.close()
+            incoming = try JSONDecoder().decode(IncomingReply<M>.self, from: message.bytes)
+            if case .undeclared(let error) = incoming {
+                throw ConnectionError.undeclared(address, error: error)
+            }
+        } catch {
+            channel.close()
+            throw self.error(for: error)
+        }
+        switch incoming {
+        case .reply(let reply): return reply
+        case .failure(let failure): throw failure
+        case .serviceFailure(let failure): throw failure
+        case .undeclared(let error): throw ConnectionError.undeclared(address, error: error)
+        }
+    }
+
+    private func error(for error: any Error) -> any Error {
+        switch error {
+        case is SystemError: ConnectionError.lost(address)
+        case ProtocolViolation.endInsideMessage: ConnectionError.lost(address)
+        case let violation as ProtocolViolation: ConnectionError.violated(address, violation)
+        case let error as DecodingError:
+            ConnectionError.violated(address, .malformed("\(error.parameterName) in a reply"))
+        default: error
+        }
+    }
+}
+
+/// The replies to one call, each awaited from the socket when it is asked for.
+///
+/// One that is left before its end leaves the connection unusable: close it.
+public struct Replies<M: Method>: AsyncSequence {
+    public typealias Element = M.Reply
+    public typealias Failure = any Error
+
+    let connection: Connection
+
+    public struct AsyncIterator: AsyncIteratorProtocol {
+        let connection: Connection
+        var ended = false
+
+        @EventLoop
+        public mutating func next() async throws -> M.Reply? {
+            if ended { return nil }
+            do {
+                let reply = try await connection.receive(M.self)
+                ended = !reply.continues
+                return reply.parameters
+            } catch {
+                ended = true
+                throw error
+            }
+        }
+    }
+
+    public func makeAsyncIterator() -> AsyncIterator {
+        AsyncIterator(connection: connection)
+    }
+}
+
+struct OutgoingCall<Parameters: Encodable>: Encodable {
+    var method: String
+    var parameters: Parameters
+    var more: Bool?
+    var oneway: Bool?
+}
+
+struct Reply<M: Method> {
+    var parameters: M.Reply
+    var continues: Bool
+}
+
+/// A reply as it came in, decoded in one pass.
+enum IncomingReply<M: Method>: Decodable {
+    case reply(Reply<M>)
+    case failure(M.Failure)
+    case serviceFailure(ServiceError)
+    case undeclared(String)
+
+    private enum CodingKeys: CodingKey { case parameters, continues, error }
+
+    init(from decoder: any Decoder) throws {
+        let fields = try decoder.container(keyedBy: CodingKeys.self)
+        if let error = try fields.decodeIfPresent(String.self, forKey: .error) {
+            let parameters = try fields.superDecoder(forKey: .parameters)
+            if let failure = try M.Failure(errorName: error, from: parameters) {
+                self = .failure(failure)
+            } else if let failure = try ServiceError(errorName: error, from: parameters) {
+                self = .serviceFailure(failure)
+            } else {
+                self = .undeclared(error)
+            }
+            return
+        }
+        let parameters =
+            try fields.decodeIfPresent(M.Reply.self, forKey: .parameters)
+            ?? JSONDecoder().decode(M.Reply.self, from: Data("{}".utf8))
+        let continues = try fields.decodeIfPresent(Bool.self, forKey: .continues) ?? false
+        self = .reply(Reply(parameters: parameters, continues: continues))
+    }
+}

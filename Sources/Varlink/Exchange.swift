@@ -1,0 +1,69 @@
+import FoundationEssentials
+import SystemIO
+
+/// The connection failed while a call was being answered; there is nobody left to answer.
+struct ExchangeEnded: Error {
+    var cause: any Error
+}
+
+/// One call on a server's connection: its flags, what came with it, and the way back.
+@EventLoop
+final class Exchange {
+    let flags: CallFlags
+    let descriptors: PassedDescriptors?
+    let peer: PeerCredentials?
+    private let channel: MessageChannel
+
+    init(
+        flags: CallFlags, descriptors: PassedDescriptors?, peer: PeerCredentials?,
+        channel: MessageChannel
+    ) {
+        self.flags = flags
+        self.descriptors = descriptors
+        self.peer = peer
+        self.channel = channel
+    }
+
+    func proceed(with reply: some Encodable) async throws {
+        if flags.oneway { return }
+        guard flags.more else { throw ServiceError.expectedMore }
+        try await send(OutgoingReply(parameters: reply, continues: true))
+    }
+
+    func finish(with reply: some Encodable) async throws {
+        if flags.oneway { return }
+        try await send(OutgoingReply(parameters: reply, continues: nil))
+    }
+
+    func fail(with error: some InterfaceError) async throws {
+        if flags.oneway { return }
+        try await send(OutgoingError(error: error.errorName, parameters: error))
+    }
+
+    private func send(_ message: some Encodable) async throws {
+        do {
+            try await channel.send(try JSON.encode(message))
+        } catch {
+            throw ExchangeEnded(cause: error)
+        }
+    }
+}
+
+private struct OutgoingReply<Parameters: Encodable>: Encodable {
+    var parameters: Parameters
+    var continues: Bool?
+}
+
+private struct OutgoingError<Parameters: Encodable>: Encodable {
+    var error: String
+    var parameters: Parameters
+}
+
+/// How messages are written: the same value as the same bytes, whatever the run.
+enum JSON {
+    static func encode(_ value: some Encodable) throws -> Data {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        return try encoder.encode(value)
+    }
+}

@@ -1,0 +1,89 @@
+import FoundationEssentials
+import SystemIO
+
+/// One client of a server: its calls are answered one after the other.
+@EventLoop
+final class ServerConnection {
+    private let channel: MessageChannel
+    private let decoder = JSONDecoder()
+    private let peer: PeerCredentials?
+    private var task: Task<Void, Never>?
+    private var activity = Activity.idle
+    private var ending = false
+    /// Called once, with the reason when the peer broke the protocol.
+    var onEnd: (@EventLoop ((any Error)?) -> Void)?
+
+    private enum Activity { case idle, answering, oneway }
+
+    init(_ socket: consuming StreamSocket, registry: Registry) throws(SystemError) {
+        channel = try MessageChannel(socket)
+        peer = channel.peerCredentials()
+        decoder.userInfo[Registry.key] = registry
+        channel.onHangup = { [weak self] in self?.hungUp() }
+    }
+
+    /// Answers calls until the client has gone; cancelling the task cancels the call under way.
+    func run() async {
+        let task = Task(executorPreference: EventLoopExecutor.shared) { await self.process() }
+        self.task = task
+        await withTaskCancellationHandler {
+            await task.value
+        } onCancel: {
+            task.cancel()
+        }
+    }
+
+    /// Ends now when no call is under way, else after it.
+    func endWhenIdle() {
+        ending = true
+        if activity == .idle { channel.close() }
+    }
+
+    /// Nobody waits for the answer any more. A oneway call has no answer to wait for.
+    private func hungUp() {
+        if activity == .answering { task?.cancel() }
+    }
+
+    private func process() async {
+        var failure: (any Error)?
+        do {
+            while !ending, let message = try await channel.receive() {
+                try await answer(message)
+                activity = .idle
+            }
+        } catch let violation as ProtocolViolation {
+            failure = violation
+        } catch {
+            // The client went away, or we are to end.
+        }
+        channel.close()
+        onEnd?(failure)
+        onEnd = nil
+    }
+
+    private func answer(_ message: Message) async throws {
+        let call: IncomingCall
+        do {
+            call = try decoder.decode(IncomingCall.self, from: message.bytes)
+        } catch {
+            throw ProtocolViolation.malformed("not a call")
+        }
+        if call.flags.more, call.flags.oneway {
+            throw ProtocolViolation.malformed("'more' and 'oneway' exclude each other")
+        }
+        if channel.hungUp, !call.flags.oneway { throw CancellationError() }
+        activity = call.flags.oneway ? .oneway : .answering
+        switch call.target {
+        case .failure(let error):
+            let exchange = Exchange(
+                flags: call.flags, descriptors: nil, peer: peer, channel: channel)
+            try await exchange.fail(with: error)
+        case .handler(let work, let takesDescriptors):
+            if !takesDescriptors { message.descriptors?.close() }
+            try await work(
+                Exchange(
+                    flags: call.flags, descriptors: message.descriptors, peer: peer,
+                    channel: channel))
+        }
+    }
+}

@@ -1,0 +1,156 @@
+import FoundationEssentials
+import Glibc
+import SystemIO
+import Testing
+
+@testable import Varlink
+
+@Suite(.timeLimit(.minutes(1))) struct ClientTests {
+    private static let address = SocketAddress.unix(path: "/test")
+
+    @EventLoop
+    private func withClient(
+        _ log: EventLog = EventLog(), _ body: @EventLoop (Connection) async throws -> Void
+    ) async throws {
+        try await withEchoServer(log) { socket in
+            let connection = try Connection(socket, to: Self.address)
+            defer { connection.close() }
+            try await body(connection)
+        }
+    }
+
+    @Test func callsOneAfterTheOther() async throws {
+        try await withClient { connection in
+            for text in ["a", String(repeating: "long", count: 500_000), ""] {
+                let reply = try await connection.call(Echo.Say.self, Echo.Text(text: text))
+                #expect(reply.text == text)
+            }
+        }
+    }
+
+    @Test func declaredErrorsArriveAsSuchAndTheConnectionStays() async throws {
+        try await withClient { connection in
+            await #expect(throws: Echo.Failure.refused("not that")) {
+                try await connection.call(Echo.Say.self, Echo.Text(text: "no"))
+            }
+            #expect(connection.isUsable)
+            await #expect(throws: ServiceError.expectedMore) {
+                try await connection.call(Echo.Count.self, .init(to: 2))
+            }
+            let reply = try await connection.call(Echo.Say.self, Echo.Text(text: "y"))
+            #expect(reply.text == "y")
+        }
+    }
+
+    @Test func aStreamOfRepliesIsASequence() async throws {
+        try await withClient { connection in
+            var numbers: [Int] = []
+            for try await reply in try await connection.stream(Echo.Count.self, .init(to: 1000)) {
+                numbers.append(reply.number)
+            }
+            #expect(numbers == Array(1...1000))
+            #expect(connection.isUsable)
+        }
+    }
+
+    @Test func cancellingACallClosesTheConnectionAndCancelsTheHandler() async throws {
+        let log = EventLog()
+        try await withClient(log) { connection in
+            let call = Task { try await connection.call(Echo.Forever.self, Nothing()) }
+            _ = await log.events(atLeast: 1)
+            call.cancel()
+            await #expect(throws: CancellationError.self) { try await call.value }
+            #expect(!connection.isUsable)
+            #expect(await log.events(atLeast: 2) == ["begun", "cancelled"])
+        }
+    }
+
+    @Test func aOnewayCallIsFollowedByOthers() async throws {
+        let log = EventLog()
+        try await withClient(log) { connection in
+            try await connection.callOneway(Echo.Say.self, Echo.Text(text: "quiet"))
+            let reply = try await connection.call(Echo.Say.self, Echo.Text(text: "b"))
+            #expect(reply.text == "b")
+            #expect(await log.events == ["quiet", "b"])
+        }
+    }
+
+    @Test func descriptorsGoWithTheCallThatTakesThem() async throws {
+        try await withClient { connection in
+            for text in ["first", "second"] {
+                let pipe = try Descriptor.pipe()
+                try Array(text.utf8).withUnsafeBytes { try pipe.write.writeAll($0) }
+                let reply = try await connection.call(
+                    Echo.Read.self, .init(source: 0),
+                    passing: PassedDescriptors(try pipe.read.duplicate()))
+                #expect(reply.text == text)
+            }
+        }
+    }
+
+    @Test func descriptorsNobodyExpectsAreClosed() async throws {
+        try await withEchoServer { socket in
+            let client = RawClient(socket)
+            let pipe = try Descriptor.pipe()
+            let reader = pipe.read
+            let writer = pipe.write
+            try await client.write(
+                "{\"method\":\"org.containerz.test.Echo.Whoami\"}\0",
+                descriptors: [writer.number])
+            writer.close()
+            // With no writer left anywhere the pipe is at its end.
+            try await Watch.once(reader.number, for: .readable)
+            var byte: UInt8 = 0
+            #expect(try withUnsafeMutableBytes(of: &byte) { try reader.read(into: $0) } == 0)
+        }
+    }
+
+    @Test func handlersKnowWhoCalls() async throws {
+        try await withClient { connection in
+            let reply = try await connection.call(Echo.Whoami.self, Nothing())
+            #expect(reply.uid == Int(getuid()))
+        }
+    }
+
+    @Test func aMissingServerIsNamedInTheError() async throws {
+        let address = SocketAddress.unix(path: "/nonexistent/runtime.sock")
+        let error = await #expect(throws: ConnectionError.self) {
+            try await Connection.connect(to: address)
+        }
+        #expect(
+            error.map { "\($0)" }
+                == "cannot reach unix:/nonexistent/runtime.sock: No such file or directory")
+    }
+
+    @Test func aServerThatDiesDuringTheCallIsAnError() async throws {
+        try await { @EventLoop in
+            let pair = try StreamSocket.pair()
+            let server = RawClient(pair.first)
+            let connection = try Connection(pair.second, to: Self.address)
+            let call = Task { try await connection.call(Echo.Say.self, Echo.Text(text: "x")) }
+            try await Watch.once(server.number, for: .readable)
+            server.close()
+            let error = await #expect(throws: ConnectionError.self) { try await call.value }
+            #expect(error.map { "\($0)" }?.hasPrefix("unix:/test: the service went away") == true)
+            #expect(!connection.isUsable)
+        }()
+    }
+
+    @Test(arguments: [
+        "garbage\0", "{\"parameters\":{\"text\":1}}\0", "{\"error\":\"org.example.Odd\"}\0",
+        "{\"parameters\":{\"text\":\"cut",
+    ])
+    func aServerThatTalksNonsenseIsAnError(bytes: String) async throws {
+        try await { @EventLoop in
+            let pair = try StreamSocket.pair()
+            let server = RawClient(pair.first)
+            let connection = try Connection(pair.second, to: Self.address)
+            try await server.write(bytes)
+            server.endWriting()
+            await #expect(throws: ConnectionError.self) {
+                try await connection.call(Echo.Say.self, Echo.Text(text: "x"))
+            }
+            #expect(!connection.isUsable)
+        }()
+    }
+}
