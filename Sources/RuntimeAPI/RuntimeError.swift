@@ -34,6 +34,10 @@ public enum RuntimeError: InterfaceError, Hashable {
 }
 
 extension RuntimeError: CustomStringConvertible {
+    public static func unexpected(_ error: any Error) -> RuntimeError {
+        .engineFailed(reason: "\(error)")
+    }
+
     /// A sentence for the user.
     public var description: String {
         switch self {

@@ -1,0 +1,124 @@
+import SystemIO
+import Varlink
+
+/// Calls to cz-runtime. Idle connections are kept for the next call, so that it does not wait
+/// for a connection to be made; each call has a connection to itself.
+@EventLoop
+public final class RuntimeClient {
+    public nonisolated let address: SocketAddress
+    private var idle: [Connection] = []
+
+    /// A few, for calls that come close together; more would only hold descriptors.
+    private static let mostIdle = 4
+
+    public nonisolated init(_ address: SocketAddress) {
+        self.address = address
+    }
+
+    /// - Throws: ``RuntimeError``, `ServiceError`, `ConnectionError` or `CancellationError`.
+    public func call<M: Method>(
+        _ method: M.Type, _ parameters: M.Parameters,
+        passing descriptors: PassedDescriptors? = nil
+    ) async throws -> M.Reply {
+        let connection = try await takeConnection()
+        defer { keep(connection) }
+        return try await connection.call(method, parameters, passing: descriptors)
+    }
+
+    /// Calls a method that may reply several times, and hands each reply to `body`.
+    public func stream<M: Method>(
+        _ method: M.Type, _ parameters: M.Parameters,
+        passing descriptors: PassedDescriptors? = nil,
+        _ body: @EventLoop (M.Reply) async throws -> Void
+    ) async throws {
+        let connection = try await takeConnection()
+        var finished = false
+        defer { if finished { keep(connection) } else { connection.close() } }
+        for try await reply in try await connection.stream(
+            method, parameters, passing: descriptors)
+        {
+            try await body(reply)
+        }
+        finished = true
+    }
+
+    /// Closes the idle connections.
+    public func close() {
+        for connection in idle { connection.close() }
+        idle = []
+    }
+
+    private func takeConnection() async throws -> Connection {
+        while let connection = idle.popLast() {
+            if connection.isUsable { return connection }
+            connection.close()
+        }
+        return try await Connection.connect(to: address)
+    }
+
+    private func keep(_ connection: Connection) {
+        if connection.isUsable, idle.count < Self.mostIdle {
+            idle.append(connection)
+        } else {
+            connection.close()
+        }
+    }
+}
+
+extension RuntimeClient {
+    public func info() async throws -> EngineInfo {
+        try await call(Runtime.GetInfo.self, Nothing())
+    }
+
+    public func images(filters: Runtime.Filters = [:]) async throws -> [Image] {
+        try await call(Runtime.ListImages.self, .init(filters: filters)).images
+    }
+
+    /// - Parameter archive: the read end of a pipe, or a file; closed here once passed on.
+    public func load(
+        _ archive: consuming Descriptor, as image: ImageName
+    ) async throws -> [ImageName] {
+        let reply = try await call(
+            Runtime.LoadImage.self, .init(image: image), passing: PassedDescriptors(archive))
+        return reply.loaded ?? []
+    }
+
+    public func tag(_ image: ImageName, as newName: ImageName) async throws {
+        _ = try await call(Runtime.TagImage.self, .init(image: image, as: newName))
+    }
+
+    public func remove(_ image: ImageName, force: Bool) async throws {
+        _ = try await call(Runtime.RemoveImage.self, .init(image: image, force: force))
+    }
+
+    public func containers(
+        all: Bool, limit: Int = 0, filters: Runtime.Filters = [:]
+    ) async throws -> [Container] {
+        try await call(
+            Runtime.ListContainers.self, .init(all: all, limit: limit, filters: filters)
+        ).containers
+    }
+
+    /// - Returns: the instance name.
+    public func start(_ spec: ContainerSpec) async throws -> String {
+        try await call(Runtime.StartContainer.self, .init(spec: spec)).name
+    }
+
+    public func stopContainer(_ name: String, force: Bool, restart: Bool) async throws {
+        _ = try await call(
+            Runtime.StopContainer.self, .init(name: name, force: force, restart: restart))
+    }
+
+    public func removeContainer(_ name: String, force: Bool) async throws {
+        _ = try await call(Runtime.RemoveContainer.self, .init(name: name, force: force))
+    }
+
+    /// Writes what a container wrote to `output`, the write end of a pipe, until the log ends.
+    public func streamLogs(
+        of name: String, follow: Bool, to output: consuming Descriptor
+    ) async throws {
+        _ = try await call(
+            Runtime.StreamLogs.self, .init(name: name, follow: follow, output: 0),
+            passing: PassedDescriptors(output))
+    }
+}
