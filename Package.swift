@@ -62,6 +62,8 @@ let package = Package(
         module("SystemIO", ["CSystem"]),
         module("OCI"),
         tests(of: "OCI"),
+        module("ImageStream", ["SystemIO", "OCI", "CArchive", "COpenSSL"]),
+        tests(of: "ImageStream", ["OCI", "SystemIO", "CArchive"]),
 
         module("GRPCTransport", ["SystemIO", "CNghttp2", "COpenSSL", grpc]),
         tests(of: "SystemIO"),

@@ -1,0 +1,100 @@
+import CArchive
+import Glibc
+import SystemIO
+
+/// libarchive's writer: a tar archive of regular files into a descriptor, nothing held back.
+///
+/// Unless ``finish()`` is called the archive has no end, which no reader takes for a whole one.
+final class ArchiveWriter {
+    private let archive: OpaquePointer
+    private let entry: OpaquePointer
+    /// Lives as long as the C handle, which has an unretained pointer to it.
+    private let output: Output
+    private var finished = false
+
+    private final class Output {
+        let descriptor: Descriptor
+        var failure: SystemError?
+        var bytes: Int64 = 0
+        init(_ descriptor: consuming Descriptor) { self.descriptor = descriptor }
+    }
+
+    init(to descriptor: consuming Descriptor) throws(ImageStreamError) {
+        guard let archive = archive_write_new() else {
+            throw .output(SystemError("archive_write_new", code: ENOMEM))
+        }
+        guard let entry = archive_entry_new() else {
+            archive_write_free(archive)
+            throw .output(SystemError("archive_entry_new", code: ENOMEM))
+        }
+        self.archive = archive
+        self.entry = entry
+        output = Output(descriptor)
+        // ustar, with extended headers only where a file is larger than that allows.
+        archive_write_set_format_pax_restricted(archive)
+        archive_write_set_bytes_per_block(archive, 0)
+        let status = archive_write_open(
+            archive, Unmanaged.passUnretained(output).toOpaque(), nil,
+            { _, context, bytes, count in
+                guard let context else { return -1 }
+                let output = Unmanaged<Output>.fromOpaque(context).takeUnretainedValue()
+                do throws(SystemError) {
+                    try output.descriptor.writeAll(
+                        UnsafeRawBufferPointer(start: bytes, count: count))
+                    output.bytes += Int64(count)
+                    return count
+                } catch {
+                    output.failure = error
+                    return -1
+                }
+            }, nil)
+        try check(status, "archive_write_open")
+    }
+
+    deinit {
+        if !finished { archive_write_fail(archive) }
+        archive_entry_free(entry)
+        archive_write_free(archive)
+    }
+
+    /// Bytes written so far.
+    var bytesWritten: Int64 { output.bytes }
+
+    /// Begins a file of exactly `size` bytes.
+    func begin(_ name: String, size: Int64) throws(ImageStreamError) {
+        archive_entry_clear(entry)
+        archive_entry_set_pathname(entry, name)
+        archive_entry_set_filetype(entry, cz_regular_file)
+        archive_entry_set_perm(entry, 0o644)
+        archive_entry_set_size(entry, size)
+        try check(archive_write_header(archive, entry), "archive_write_header")
+    }
+
+    /// More of the file's content.
+    func write(_ bytes: UnsafeRawBufferPointer) throws(ImageStreamError) {
+        var rest = bytes
+        while !rest.isEmpty {
+            let count = archive_write_data(archive, rest.baseAddress, rest.count)
+            try check(count <= 0 ? ARCHIVE_FATAL : ARCHIVE_OK, "archive_write_data")
+            rest = UnsafeRawBufferPointer(rebasing: rest[count...])
+        }
+    }
+
+    func write(_ name: String, _ content: [UInt8]) throws(ImageStreamError) {
+        try begin(name, size: Int64(content.count))
+        try content.withUnsafeBufferPointer { bytes throws(ImageStreamError) in
+            try write(UnsafeRawBufferPointer(bytes))
+        }
+    }
+
+    /// Ends the archive.
+    func finish() throws(ImageStreamError) {
+        try check(archive_write_close(archive), "archive_write_close")
+        finished = true
+    }
+
+    private func check(_ status: CInt, _ call: String) throws(ImageStreamError) {
+        guard status < ARCHIVE_WARN else { return }
+        throw .output(output.failure ?? SystemError(call, code: archive_errno(archive)))
+    }
+}

@@ -1,0 +1,68 @@
+import OCI
+import SystemIO
+
+/// Why an archive was not passed on. Nothing of it can have been loaded: its manifest is written
+/// after all else was found to be right.
+public enum ImageStreamError: Error, Sendable {
+    /// Neither a tar archive nor a compressed one.
+    case notAnArchive
+    /// It breaks off, or its structure or compression is broken.
+    case damaged(reason: String)
+    /// An entry that no image needs and that could do harm.
+    case unsafeEntry(String, reason: String)
+    case tooManyEntries(limit: Int)
+    /// It would expand to more than the limit, in bytes.
+    case tooLarge(limit: Int64)
+    /// More bytes of JSON than any image has.
+    case tooMuchMetadata(limit: Int)
+    /// Neither `manifest.json` nor `index.json`.
+    case noManifest
+    case notOneImage(count: Int)
+    /// A JSON document that says something else than it should.
+    case malformed(String, reason: String)
+    /// Content that is named but not there.
+    case missing(String, namedBy: String)
+    /// Content that is not what its digest says.
+    case wrongDigest(String, expected: Digest, actual: Digest)
+    case noPlatform(wanted: Platform, found: [String])
+    /// No name was asked for, and the archive has none or several.
+    case notOneName([String])
+    /// The archive's own name is no image reference.
+    case badName(ImageReferenceError)
+    /// The source ended the stream.
+    case source(any Error)
+    /// Whoever reads the result went away.
+    case output(SystemError)
+}
+
+extension ImageStreamError: CustomStringConvertible {
+    /// A sentence for the user.
+    public var description: String {
+        switch self {
+        case .notAnArchive: "this is not an image archive: neither tar nor compressed tar"
+        case .damaged(let reason): "the image archive is damaged: \(reason)"
+        case .unsafeEntry(let name, let reason):
+            "the image archive is not safe: entry '\(name)' \(reason)"
+        case .tooManyEntries(let limit): "the image archive has more than \(limit) entries"
+        case .tooLarge(let limit): "the image archive expands to more than \(limit) bytes"
+        case .tooMuchMetadata(let limit):
+            "the image archive has more than \(limit) bytes of metadata"
+        case .noManifest: "no manifest.json or index.json in the archive: it holds no image"
+        case .notOneImage(0): "the archive holds no image"
+        case .notOneImage(let count): "the archive holds \(count) images; push them one by one"
+        case .malformed(let name, let reason): "\(name) in the archive is malformed: \(reason)"
+        case .missing(let name, let namer): "the archive has no '\(name)', which \(namer) names"
+        case .wrongDigest(let name, let expected, let actual):
+            "'\(name)' in the archive is corrupted: it should be \(expected), but is \(actual)"
+        case .noPlatform(let wanted, let found):
+            "the archive has no image for \(wanted), only for \(found.joined(separator: ", "))"
+        case .notOneName([]): "the archive does not name its image; give it a name"
+        case .notOneName(let names):
+            "the archive has several names for its image (\(names.joined(separator: ", "))); "
+                + "say which one is meant"
+        case .badName(let error): "the archive's own name is wrong: \(error)"
+        case .source(let error): "\(error)"
+        case .output(let error): "the image could not be passed on: \(error.reason)"
+        }
+    }
+}
