@@ -71,6 +71,9 @@ let package = Package(
         module("Varlink", ["SystemIO"]),
         tests(of: "Varlink", ["SystemIO"]),
 
+        module("HTTPClient", ["SystemIO", "CCurl"]),
+        tests(of: "HTTPClient", ["SystemIO"]),
+
         module("RuntimeAPI", ["SystemIO", "Varlink"], exclude: ["org.containerz.Runtime.varlink"]),
 
         module("GNOI", [grpc, grpcProtobuf, protobuf], exclude: ["protos"]),

@@ -140,7 +140,12 @@ struct SampleImage {
     struct Config: Encodable {
         struct RootFS: Encodable {
             var type = "layers"
-            var diff_ids: [String]
+            var diffIDs: [String]
+
+            enum CodingKeys: String, CodingKey {
+                case type
+                case diffIDs = "diff_ids"
+            }
         }
         var architecture = "amd64"
         var os = "linux"
@@ -169,7 +174,7 @@ struct SampleImage {
             let encoder = JSONEncoder()
             encoder.outputFormatting = .sortedKeys
             return Array(
-                try encoder.encode(Config(rootfs: .init(diff_ids: diffIDs.map(\.description)))))
+                try encoder.encode(Config(rootfs: .init(diffIDs: diffIDs.map(\.description)))))
         }
     }
 

@@ -1,14 +1,12 @@
-import SystemIO
-
 /// One task of the loop waits here until it is woken; it looks at its condition before and after.
 @EventLoop
-final class Waiter {
+public final class Waiter {
     private var continuation: CheckedContinuation<Void, any Error>?
 
-    nonisolated init() {}
+    public nonisolated init() {}
 
     /// - Throws: `CancellationError` as soon as the task is cancelled.
-    func wait() async throws {
+    public func wait() async throws {
         try await withTaskCancellationHandler {
             try await withCheckedThrowingContinuation {
                 (continuation: CheckedContinuation<Void, any Error>) in
@@ -23,7 +21,8 @@ final class Waiter {
         }
     }
 
-    func wake() { resume(with: .success(())) }
+    /// Lets the waiting task go on; nothing happens when none waits.
+    public func wake() { resume(with: .success(())) }
 
     private func resume(with result: Result<Void, any Error>) {
         let continuation = self.continuation

@@ -1,0 +1,27 @@
+/// Why there is no answer, or no more of it.
+public struct HTTPError: Error, Hashable, Sendable, CustomStringConvertible {
+    public enum Kind: Sendable {
+        /// The request itself is wrong.
+        case invalid
+        /// Nobody answers at that address.
+        case unreachable
+        /// The connection broke, or what came is not HTTP.
+        case broken
+        case timedOut
+        /// The answer is longer than the caller takes.
+        case tooLarge
+        /// The body to be sent could not be read.
+        case bodyFailed
+    }
+
+    public var kind: Kind
+    /// A sentence for the user.
+    public var reason: String
+
+    public init(_ kind: Kind, _ reason: String) {
+        self.kind = kind
+        self.reason = reason
+    }
+
+    public var description: String { reason }
+}

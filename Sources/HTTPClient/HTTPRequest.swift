@@ -1,0 +1,34 @@
+/// A request, to an address or to a unix socket.
+public struct HTTPRequest: Sendable {
+    public var method: String
+    public var url: String
+    /// The socket to connect to; the URL's host is then only a name.
+    public var unixSocket: String?
+    public var headers: [(name: String, value: String)]
+    public var body: HTTPBody?
+    /// How long connecting may take.
+    public var connectTimeout: Duration = .seconds(10)
+    /// The longest silence, both ways, before the transfer is given up; nil for any. Time in
+    /// which this side is slow does not count.
+    public var idleTimeout: Duration?
+
+    public init(
+        _ method: String, _ url: String, unixSocket: String? = nil,
+        headers: [(name: String, value: String)] = [], body: HTTPBody? = nil,
+        idleTimeout: Duration? = .seconds(60)
+    ) {
+        self.method = method
+        self.url = url
+        self.unixSocket = unixSocket
+        self.headers = headers
+        self.body = body
+        self.idleTimeout = idleTimeout
+    }
+}
+
+/// What is sent with a request.
+public enum HTTPBody: Sendable {
+    case bytes([UInt8])
+    /// Of unknown length, sent in chunks as it comes.
+    case stream(RequestStream)
+}
