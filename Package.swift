@@ -76,6 +76,20 @@ let package = Package(
 
         module("RuntimeAPI", ["SystemIO", "Varlink"], exclude: ["org.containerz.Runtime.varlink"]),
 
+        module("ContainerEngine", ["SystemIO", "OCI", "HTTPClient", "RuntimeAPI"]),
+        tests(of: "ContainerEngine", ["RuntimeAPI", "SystemIO"]),
+
+        module("Daemon", ["SystemIO", log]),
+        module(
+            "RuntimeService",
+            ["SystemIO", "CSystem", "Varlink", "RuntimeAPI", "ContainerEngine", log]),
+        program(
+            "cz-runtime",
+            [
+                "RuntimeService", "ContainerEngine", "RuntimeAPI", "Varlink", "Daemon", "SystemIO",
+                log, arguments,
+            ]),
+
         module("GNOI", [grpc, grpcProtobuf, protobuf], exclude: ["protos"]),
         tests(of: "GNOI", [grpc, protobuf]),
         tests(of: "GRPCTransport", ["SystemIO", grpc]),

@@ -50,10 +50,10 @@ public enum Runtime {
         public struct Parameters: Codable, Hashable, Sendable {
             /// The index of the descriptor.
             public var archive: Int
-            /// The only tag in the archive.
-            public var image: ImageName
+            /// The only tag in the archive; nil for whatever that is.
+            public var image: ImageName?
 
-            public init(archive: Int = 0, image: ImageName) {
+            public init(archive: Int = 0, image: ImageName?) {
                 self.archive = archive
                 self.image = image
             }

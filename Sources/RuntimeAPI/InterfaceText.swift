@@ -140,11 +140,11 @@ extension Runtime {
         # Loads an image from a stream.
         #
         # archive is the index of a descriptor, a pipe's read end or a file, that holds one
-        # docker-archive with one image and `image` as its only tag, verified by the caller. The end of
-        # the stream ends the archive; one that ends early is not loaded.
+        # docker-archive with one image and `image` as its only tag (any, when absent), verified by the
+        # caller. The end of the stream ends the archive; one that ends early is not loaded.
         # With `more`, replies that hold only `received`, the bytes read so far, come before the last.
         # [Supports 'more' flag]
-        method LoadImage(archive: int, image: ImageName) -> (
+        method LoadImage(archive: int, image: ?ImageName) -> (
           loaded: ?[]ImageName,
           received: ?int
         )

@@ -74,9 +74,11 @@ extension RuntimeClient {
         try await call(Runtime.ListImages.self, .init(filters: filters)).images
     }
 
-    /// - Parameter archive: the read end of a pipe, or a file; closed here once passed on.
+    /// - Parameters:
+    ///   - archive: the read end of a pipe, or a file; closed here once passed on.
+    ///   - image: the only tag in the archive; nil for whatever that is.
     public func load(
-        _ archive: consuming Descriptor, as image: ImageName
+        _ archive: consuming Descriptor, as image: ImageName?
     ) async throws -> [ImageName] {
         let reply = try await call(
             Runtime.LoadImage.self, .init(image: image), passing: PassedDescriptors(archive))

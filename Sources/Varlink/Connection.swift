@@ -95,25 +95,28 @@ public final class Connection {
     }
 
     fileprivate func receive<M: Method>(_ method: M.Type) async throws -> Reply<M> {
-        let incoming: IncomingReply<M>
+        let incoming: IncomingReply<M> = try await receiveMessage()
+        switch incoming {
+        case .reply(let reply): return reply
+        case .failure(let failure): throw failure
+        case .serviceFailure(let failure): throw failure
+        case .undeclared(let error):
+            channel.close()
+            throw ConnectionError.undeclared(address, error: error)
+        }
+    }
+
+    /// - Throws: ``ConnectionError`` or `CancellationError`; the connection is closed then.
+    func receiveMessage<Message: Decodable>() async throws -> Message {
         do {
             guard let message = try await channel.receive() else {
                 throw ConnectionError.lost(address)
             }
             message.descriptors?.close()
-            incoming = try JSONDecoder().decode(IncomingReply<M>.self, from: message.bytes)
-            if case .undeclared(let error) = incoming {
-                throw ConnectionError.undeclared(address, error: error)
-            }
+            return try JSONDecoder().decode(Message.self, from: message.bytes)
         } catch {
             channel.close()
             throw self.error(for: error)
-        }
-        switch incoming {
-        case .reply(let reply): return reply
-        case .failure(let failure): throw failure
-        case .serviceFailure(let failure): throw failure
-        case .undeclared(let error): throw ConnectionError.undeclared(address, error: error)
         }
     }
 

@@ -1,0 +1,49 @@
+import RuntimeAPI
+import SystemIO
+
+/// A container engine, as cz-runtime uses it. Another engine is another type behind this protocol
+/// or another program that serves `org.containerz.Runtime`.
+///
+/// Every method throws `RuntimeError`, or `CancellationError` when the task is cancelled; a
+/// cancelled call leaves nothing half made.
+@EventLoop
+public protocol ContainerEngine: AnyObject, Sendable {
+    /// `docker`, `podman`.
+    var name: String { get }
+    var version: String { get }
+    /// The folder that holds its images.
+    var storageRoot: String { get }
+
+    /// Succeeds when the engine is there.
+    func ping() async throws
+
+    func images(_ filters: Runtime.Filters) async throws -> [Image]
+
+    /// Loads a docker-archive.
+    ///
+    /// - Parameters:
+    ///   - image: the name the archive must turn out to have; nil for any one.
+    ///   - progress: told the bytes read so far.
+    /// - Returns: the names it was given.
+    func load(
+        _ archive: consuming SystemIO.Descriptor, as image: ImageName?,
+        progress: @escaping @EventLoop (Int64) -> Void
+    ) async throws -> [ImageName]
+
+    func tag(_ image: ImageName, as newName: ImageName) async throws
+    func remove(_ image: ImageName, force: Bool) async throws
+
+    func containers(
+        all: Bool, limit: Int, filters: Runtime.Filters
+    ) async throws -> [Container]
+
+    /// - Returns: the instance name.
+    func start(_ spec: ContainerSpec) async throws -> String
+    func stop(container name: String, force: Bool, restart: Bool) async throws
+    func remove(container name: String, force: Bool) async throws
+
+    /// Hands over what the container wrote, in order, until the log ends.
+    func logs(
+        container name: String, follow: Bool, _ output: @EventLoop ([UInt8]) async throws -> Void
+    ) async throws
+}

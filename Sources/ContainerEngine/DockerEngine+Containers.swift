@@ -1,0 +1,146 @@
+import RuntimeAPI
+import SystemIO
+
+extension DockerEngine {
+    /// How long a container is given to end by itself. (docker stop's own default.)
+    static let stopGrace = 10
+    /// How long the engine may take to stop one after it should have been killed.
+    static let stopTimeout: Duration = .seconds(40)
+
+    public func containers(
+        all: Bool, limit: Int, filters: Runtime.Filters
+    ) async throws -> [Container] {
+        try Filters.check(filters, allowed: Filters.containerKeys)
+        return try await translating {
+            // The newest first, as the engine lists them. A filter by status means those of that
+            // status, whether `all` is set or not.
+            let listed = try await containerSummaries(all: all || filters["status"] != nil)
+            var containers: [Container] = []
+            for summary in listed where limit <= 0 || containers.count < limit {
+                let container = Self.container(summary)
+                if Filters.matches(filters, container) { containers.append(container) }
+            }
+            return containers
+        }
+    }
+
+    func containerSummaries(all: Bool) async throws -> [ContainerSummary] {
+        try await api.get("/containers/json", all ? [("all", "1")] : [])
+    }
+
+    static func name(_ summary: ContainerSummary) -> String {
+        // Links give a container further names, with two slashes.
+        let own = summary.names?.first { !$0.dropFirst().contains("/") } ?? ""
+        return own.hasPrefix("/") ? String(own.dropFirst()) : own
+    }
+
+    static func state(_ summary: ContainerSummary) -> Container.State {
+        switch summary.state ?? "" {
+        case "configured", "initialized": .created
+        case "stopped", "stopping": .exited
+        case let state: Container.State(rawValue: state) ?? .exited
+        }
+    }
+
+    static func isUp(_ summary: ContainerSummary) -> Bool {
+        switch state(summary) {
+        case .running, .paused, .restarting: true
+        case .created, .removing, .exited, .dead: false
+        }
+    }
+
+    static func container(_ summary: ContainerSummary) -> Container {
+        var labels = summary.labels ?? [:]
+        let kept = labels.removeValue(forKey: EngineLabel.image)
+        return Container(
+            id: summary.id, name: name(summary),
+            image: ImageName(engineName: kept ?? summary.image ?? ""),
+            imageID: summary.imageID.map { $0.hasPrefix("sha256:") ? $0 : "sha256:\($0)" } ?? "",
+            state: state(summary), labels: labels, created: summary.created ?? 0)
+    }
+
+    /// The container with exactly this name or id. (Engines also take the beginning of an id,
+    /// which could be another container's name.)
+    func findContainer(_ name: String) async throws -> ContainerDocument? {
+        guard InstanceName.isValid(name) else { return nil }
+        let path = "/containers/\(percentEncoded(name))/json"
+        guard let found = try await api.find(path, as: ContainerDocument.self),
+            found.name == name || found.name == "/\(name)" || found.id == name
+        else { return nil }
+        return found
+    }
+
+    /// - Throws: `RuntimeError.containerNotFound`.
+    func container(_ name: String) async throws -> ContainerDocument {
+        guard let found = try await findContainer(name) else {
+            throw RuntimeError.containerNotFound(name: InstanceName.printable(name))
+        }
+        return found
+    }
+
+    // MARK: Stop
+
+    public func stop(container name: String, force: Bool, restart: Bool) async throws {
+        try await translating {
+            let container = try await container(name)
+            if container.isUp { try await stop(container, named: name, force: force) }
+            if restart { try await startAgain(container, named: name) }
+        }
+    }
+
+    /// Asks it to end and kills it when it does not. The engine notes that this was wanted, so
+    /// that no restart policy brings it back.
+    private func stop(
+        _ container: ContainerDocument, named name: String, force: Bool
+    ) async throws {
+        do {
+            if container.state.paused ?? false {
+                try await api.call("POST", "/containers/\(container.id)/unpause")
+            }
+            try await api.call(
+                "POST", "/containers/\(container.id)/stop",
+                [("t", force ? "0" : "\(Self.stopGrace)")], timeout: Self.stopTimeout)
+        } catch let failure as EngineAPI.Failure {
+            // It may have ended, or gone, by itself in the meantime.
+            guard let now = try await findContainer(container.id) else { return }
+            if now.isUp { throw RuntimeError.stopFailed(name: name, reason: failure.message) }
+        } catch RuntimeError.engineUnavailable(let reason) {
+            // An engine that is there but does not get it done is the container's trouble.
+            guard let now = try await findContainer(container.id), now.isUp else { return }
+            throw RuntimeError.stopFailed(name: name, reason: reason)
+        }
+    }
+
+    /// Starts a container that exists.
+    func startAgain(_ container: ContainerDocument, named name: String) async throws {
+        do {
+            try await api.call("POST", "/containers/\(container.id)/start")
+        } catch let failure as EngineAPI.Failure {
+            throw EngineTexts.startFailure(
+                failure.message, of: ContainerSpec(name: name), named: name)
+        }
+    }
+
+    // MARK: Remove
+
+    public func remove(container name: String, force: Bool) async throws {
+        try await translating {
+            let container = try await container(name)
+            guard force || !container.isUp else {
+                throw RuntimeError.containerRunning(name: name)
+            }
+            do {
+                try await delete(container.id)
+            } catch let failure as EngineAPI.Failure where failure.status == 404 {
+                throw RuntimeError.containerNotFound(name: name)
+            }
+        }
+    }
+
+    /// Removes a container and the volumes that are only its own.
+    func delete(_ id: String) async throws {
+        try await api.call(
+            "DELETE", "/containers/\(id)", [("force", "1"), ("v", "1")],
+            timeout: Self.stopTimeout)
+    }
+}

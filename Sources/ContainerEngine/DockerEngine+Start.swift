@@ -1,0 +1,105 @@
+import Glibc
+import OCI
+import RuntimeAPI
+import SystemIO
+
+extension DockerEngine {
+    public func start(_ spec: ContainerSpec) async throws -> String {
+        try await translating {
+            guard let image = spec.image else { return try await startStopped(spec) }
+            if !spec.name.isEmpty { try InstanceName.check(spec.name) }
+            // What cannot be right is said before anything is looked up.
+            _ = try CreateDocument(spec, image: image, imageName: image.description)
+            let found = try await findImage(image)
+            if !spec.name.isEmpty, try await findContainer(spec.name) != nil {
+                throw RuntimeError.containerExists(name: spec.name)
+            }
+            try await checkSurroundings(spec)
+            let document = try CreateDocument(
+                spec, image: found.name, imageName: found.engineName)
+            let name = spec.name.isEmpty ? InstanceName.makeUp(for: found.name) : spec.name
+            let id = try await create(document, spec, named: name)
+            do {
+                try Task.checkCancellation()
+                try await api.call("POST", "/containers/\(id)/start")
+            } catch {
+                // Not in this task, which may be cancelled: it would keep the name for ever.
+                await Task { try? await delete(id) }.value
+                guard let failure = error as? EngineAPI.Failure else { throw error }
+                throw EngineTexts.startFailure(failure.message, of: spec, named: name)
+            }
+            return name
+        }
+    }
+
+    /// A name alone means a stopped container.
+    private func startStopped(_ spec: ContainerSpec) async throws -> String {
+        guard !spec.name.isEmpty else {
+            throw RuntimeError.invalidArgument(
+                field: "image_name", reason: "there is neither an image nor an instance")
+        }
+        guard let container = try await findContainer(spec.name) else {
+            throw RuntimeError.containerNotFound(name: InstanceName.printable(spec.name))
+        }
+        guard !container.isUp, spec == ContainerSpec(name: spec.name) else {
+            throw RuntimeError.containerExists(name: spec.name)
+        }
+        try await startAgain(container, named: spec.name)
+        return spec.name
+    }
+
+    /// Looks before it is too late: Docker makes up volumes it does not know, and tells of
+    /// networks and ports only when the container exists already.
+    private func checkSurroundings(_ spec: ContainerSpec) async throws {
+        for volume in spec.volumes {
+            if volume.name.hasPrefix("/") {
+                guard access(volume.name, F_OK) == 0 else {
+                    throw RuntimeError.volumeNotFound(InstanceName.printable(volume.name))
+                }
+            } else {
+                let path = "/volumes/\(percentEncoded(volume.name))"
+                guard InstanceName.isValid(volume.name),
+                    try await api.find(path, as: ExistingThing.self) != nil
+                else { throw RuntimeError.volumeNotFound(InstanceName.printable(volume.name)) }
+            }
+        }
+        let network = spec.network
+        if !["", "default", "host", "none", "bridge", "bridged"].contains(network) {
+            let path = "/networks/\(percentEncoded(network))"
+            guard InstanceName.isValid(network),
+                try await api.find(path, as: ExistingThing.self) != nil
+            else { throw RuntimeError.networkNotFound(InstanceName.printable(network)) }
+        }
+        if !spec.ports.isEmpty, network != "host" {
+            let taken = Set(
+                try await containerSummaries(all: false).flatMap { container in
+                    (container.ports ?? []).filter { $0.type != "udp" }.compactMap(\.publicPort)
+                })
+            if let port = spec.ports.first(where: { taken.contains($0.external) }) {
+                throw RuntimeError.portInUse(port.external)
+            }
+        }
+    }
+
+    private func create(
+        _ document: CreateDocument, _ spec: ContainerSpec, named name: String
+    ) async throws -> String {
+        do {
+            return try await api.post(
+                "/containers/create", [("name", name)], json: document,
+                as: CreatedContainer.self
+            ).id
+        } catch let failure as EngineAPI.Failure {
+            if failure.status == 409 || EngineTexts.saysNameIsTaken(failure.message) {
+                throw RuntimeError.containerExists(name: name)
+            }
+            if failure.status == 404, let image = spec.image {
+                throw RuntimeError.imageNotFound(image)
+            }
+            if failure.status == 400 {
+                throw RuntimeError.invalidArgument(field: "request", reason: failure.message)
+            }
+            throw EngineTexts.startFailure(failure.message, of: spec, named: name)
+        }
+    }
+}

@@ -1,0 +1,73 @@
+import RuntimeAPI
+import SystemIO
+
+/// Docker, or Podman through its Docker-compatible API.
+@EventLoop
+public final class DockerEngine: ContainerEngine {
+    let api: EngineAPI
+    let dialect: EngineDialect
+    public let version: String
+    public let storageRoot: String
+
+    public var name: String { dialect.rawValue }
+
+    /// Where the engines' sockets are by default, Docker's first.
+    public static let usualSockets: [(kind: Kind, path: String)] = [
+        (.docker, "/run/docker.sock"), (.docker, "/var/run/docker.sock"),
+        (.podman, "/run/podman/podman.sock"),
+    ]
+
+    /// Which of the two engines.
+    public enum Kind: String, CaseIterable, Sendable {
+        case docker
+        case podman
+    }
+
+    /// Asks the engine behind a socket what it is.
+    ///
+    /// - Parameter expected: the kind it has to be; nil for either.
+    /// - Throws: `RuntimeError.engineUnavailable` when nobody answers or it is the wrong kind.
+    public static func connect(
+        to socket: String, expecting expected: Kind? = nil
+    ) async throws -> DockerEngine {
+        let api = try EngineAPI(socket: socket)
+        do {
+            let version = try await api.get("/version", as: VersionDocument.self)
+            let dialect: EngineDialect = version.isPodman ? .podman : .docker
+            if let expected, expected.rawValue != dialect.rawValue {
+                throw RuntimeError.engineUnavailable(
+                    reason: "\(dialect) answers at \(socket), not \(expected)")
+            }
+            let apiVersion = EngineDialect.apiVersion(
+                from: version.minAPIVersion, to: version.apiVersion)
+            api.prefix = "/v\(apiVersion)"
+            let info = try await api.get("/info", as: InfoDocument.self)
+            return DockerEngine(
+                api, dialect, version: version.version, storageRoot: info.dockerRootDir ?? "/")
+        } catch let failure as EngineAPI.Failure {
+            throw RuntimeError.engineUnavailable(reason: failure.message)
+        }
+    }
+
+    init(_ api: EngineAPI, _ dialect: EngineDialect, version: String, storageRoot: String) {
+        self.api = api
+        self.dialect = dialect
+        self.version = version
+        self.storageRoot = storageRoot
+    }
+
+    public func ping() async throws {
+        try await translating { _ = try await api.call("GET", "/_ping") }
+    }
+
+    /// Runs `body` and turns a failure nobody expected into an error for the user.
+    func translating<Result>(_ body: @EventLoop () async throws -> Result) async throws -> Result {
+        do {
+            return try await body()
+        } catch let failure as EngineAPI.Failure {
+            throw EngineTexts.saysStorageIsFull(failure.message)
+                ? RuntimeError.insufficientStorage(reason: failure.message)
+                : failure.asEngineFailed
+        }
+    }
+}

@@ -1,0 +1,149 @@
+import FoundationEssentials
+import HTTPClient
+import RuntimeAPI
+import SystemIO
+
+/// The HTTP API that Docker defined and Podman serves as well, on a unix socket.
+@EventLoop
+final class EngineAPI {
+    let socket: String
+    private let client: HTTPClient
+    /// `/v1.41`, once the engine's version is known.
+    var prefix = ""
+
+    /// An answer is a list or a document, never this long.
+    private static let largestAnswer = 64 << 20
+    /// Engines answer in milliseconds, and under load in seconds.
+    static let usualTimeout: Duration = .seconds(60)
+
+    init(socket: String) throws(RuntimeError) {
+        self.socket = socket
+        do throws(HTTPError) {
+            client = try HTTPClient()
+        } catch {
+            throw .engineFailed(reason: error.reason)
+        }
+    }
+
+    /// A status that is no success, with the engine's own words.
+    struct Failure: Error {
+        var status: Int
+        var message: String
+
+        /// For those who know nothing better to say.
+        var asEngineFailed: RuntimeError { .engineFailed(reason: message) }
+    }
+
+    func get<Answer: Decodable>(
+        _ path: String, _ query: [(String, String)] = [], as type: Answer.Type = Answer.self
+    ) async throws -> Answer {
+        try decode(try await call("GET", path, query))
+    }
+
+    /// The document, or nil where the engine knows no such thing.
+    func find<Answer: Decodable>(
+        _ path: String, _ query: [(String, String)] = [], as type: Answer.Type = Answer.self
+    ) async throws -> Answer? {
+        do {
+            return try await get(path, query, as: type)
+        } catch let failure as Failure where failure.status == 404 {
+            return nil
+        }
+    }
+
+    func post<Answer: Decodable>(
+        _ path: String, _ query: [(String, String)] = [], json: some Encodable,
+        as type: Answer.Type = Answer.self
+    ) async throws -> Answer {
+        let body: [UInt8]
+        do {
+            body = Array(try JSONEncoder().encode(json))
+        } catch {
+            throw RuntimeError.engineFailed(reason: "a request cannot be encoded: \(error)")
+        }
+        return try decode(
+            try await call("POST", path, query, body: .bytes(body), type: "application/json"))
+    }
+
+    /// A request whose answer is short, with its body.
+    ///
+    /// - Throws: `Failure` for a status of 400 and more.
+    @discardableResult
+    func call(
+        _ method: String, _ path: String, _ query: [(String, String)] = [], body: HTTPBody? = nil,
+        type: String? = nil, timeout: Duration? = EngineAPI.usualTimeout
+    ) async throws -> [UInt8] {
+        let response = try await open(
+            method, path, query, body: body, type: type, timeout: timeout)
+        do {
+            return try await response.collect(upTo: Self.largestAnswer)
+        } catch let error as HTTPError {
+            throw runtimeError(error)
+        }
+    }
+
+    /// A request whose answer is read as it comes.
+    ///
+    /// - Throws: `Failure` for a status of 400 and more.
+    func open(
+        _ method: String, _ path: String, _ query: [(String, String)] = [], body: HTTPBody? = nil,
+        type: String? = nil, timeout: Duration? = EngineAPI.usualTimeout
+    ) async throws -> HTTPResponse {
+        var url = "http://engine\(prefix)\(path)"
+        for (index, (key, value)) in query.enumerated() {
+            url += "\(index == 0 ? "?" : "&")\(key)=\(percentEncoded(value))"
+        }
+        let request = HTTPRequest(
+            method, url, unixSocket: socket,
+            headers: type.map { [("Content-Type", $0)] } ?? [], body: body, idleTimeout: timeout)
+        do {
+            let response = try await client.send(request)
+            guard response.status >= 400 else { return response }
+            let text = try await response.collect(upTo: Self.largestAnswer)
+            throw Failure(status: response.status, message: Self.message(in: text))
+        } catch let error as HTTPError {
+            throw runtimeError(error)
+        }
+    }
+
+    func runtimeError(_ error: HTTPError) -> RuntimeError {
+        switch error.kind {
+        case .unreachable, .broken, .timedOut: .engineUnavailable(reason: error.reason)
+        case .invalid, .tooLarge, .bodyFailed: .engineFailed(reason: error.reason)
+        }
+    }
+
+    private func decode<Answer: Decodable>(_ bytes: [UInt8]) throws -> Answer {
+        do {
+            return try JSONDecoder().decode(Answer.self, from: Data(bytes))
+        } catch {
+            throw RuntimeError.engineFailed(reason: "its answer is not understood: \(error)")
+        }
+    }
+
+    private static func message(in body: [UInt8]) -> String {
+        struct ErrorBody: Decodable { var message: String }
+        if let error = try? JSONDecoder().decode(ErrorBody.self, from: Data(body)) {
+            return error.message
+        }
+        let text = String(decoding: body.prefix(500), as: UTF8.self)
+        return text.isEmpty ? "no reason given" : text
+    }
+}
+
+/// A segment of a path or a value of a query (RFC 3986, section 2.3).
+func percentEncoded(_ text: String) -> String {
+    var encoded = ""
+    for byte in text.utf8 {
+        switch byte {
+        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+            UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "."),
+            UInt8(ascii: "_"), UInt8(ascii: "~"):
+            encoded.unicodeScalars.append(Unicode.Scalar(byte))
+        default:
+            let digits = String(byte, radix: 16, uppercase: true)
+            encoded += digits.count == 1 ? "%0\(digits)" : "%\(digits)"
+        }
+    }
+    return encoded
+}

@@ -1,0 +1,252 @@
+// The parts we read of what the engine API answers. Fields are optional where Docker and Podman
+// differ or leave them out.
+
+struct VersionDocument: Decodable {
+    struct Component: Decodable {
+        var name: String
+
+        private enum CodingKeys: String, CodingKey {
+            case name = "Name"
+        }
+    }
+    var version: String
+    var apiVersion: String
+    var minAPIVersion: String?
+    var components: [Component]?
+
+    var isPodman: Bool { components?.contains { $0.name == "Podman Engine" } ?? false }
+
+    private enum CodingKeys: String, CodingKey {
+        case version = "Version"
+        case apiVersion = "ApiVersion"
+        case minAPIVersion = "MinAPIVersion"
+        case components = "Components"
+    }
+}
+
+struct InfoDocument: Decodable {
+    var dockerRootDir: String?
+
+    private enum CodingKeys: String, CodingKey {
+        case dockerRootDir = "DockerRootDir"
+    }
+}
+
+struct ImageSummary: Decodable {
+    var id: String
+    var repoTags: [String]?
+    var repoDigests: [String]?
+    var size: Int64?
+    var created: Int64?
+    var labels: [String: String]?
+
+    private enum CodingKeys: String, CodingKey {
+        case id = "Id"
+        case repoTags = "RepoTags"
+        case repoDigests = "RepoDigests"
+        case size = "Size"
+        case created = "Created"
+        case labels = "Labels"
+    }
+}
+
+struct ImageDocument: Decodable {
+    struct Config: Decodable {
+        var user: String?
+
+        private enum CodingKeys: String, CodingKey {
+            case user = "User"
+        }
+    }
+    var config: Config?
+
+    private enum CodingKeys: String, CodingKey {
+        case config = "Config"
+    }
+}
+
+struct ContainerSummary: Decodable {
+    struct Port: Decodable {
+        var publicPort: UInt16?
+        var type: String?
+
+        private enum CodingKeys: String, CodingKey {
+            case publicPort = "PublicPort"
+            case type = "Type"
+        }
+    }
+    var id: String
+    var names: [String]?
+    var image: String?
+    var imageID: String?
+    var state: String?
+    var labels: [String: String]?
+    var created: Int64?
+    var ports: [Port]?
+
+    private enum CodingKeys: String, CodingKey {
+        case id = "Id"
+        case names = "Names"
+        case image = "Image"
+        case imageID = "ImageID"
+        case state = "State"
+        case labels = "Labels"
+        case created = "Created"
+        case ports = "Ports"
+    }
+}
+
+struct ContainerDocument: Decodable {
+    struct State: Decodable {
+        var status: String
+        var running: Bool?
+        var paused: Bool?
+        var restarting: Bool?
+        var exitCode: Int?
+
+        private enum CodingKeys: String, CodingKey {
+            case status = "Status"
+            case running = "Running"
+            case paused = "Paused"
+            case restarting = "Restarting"
+            case exitCode = "ExitCode"
+        }
+    }
+    struct Config: Decodable {
+        var tty: Bool?
+        var labels: [String: String]?
+
+        private enum CodingKeys: String, CodingKey {
+            case tty = "Tty"
+            case labels = "Labels"
+        }
+    }
+    struct HostConfig: Decodable {
+        var restartPolicy: RestartPolicyDocument?
+
+        private enum CodingKeys: String, CodingKey {
+            case restartPolicy = "RestartPolicy"
+        }
+    }
+    var id: String
+    var name: String
+    var state: State
+    var config: Config?
+    var hostConfig: HostConfig?
+    var restartCount: Int?
+
+    /// Whether it runs, or will at any moment: one that is about to be started again counts.
+    var isUp: Bool {
+        state.running ?? false || state.paused ?? false || state.restarting ?? false
+            || state.status == "running" || state.status == "paused"
+            || state.status == "restarting"
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case id = "Id"
+        case name = "Name"
+        case state = "State"
+        case config = "Config"
+        case hostConfig = "HostConfig"
+        case restartCount = "RestartCount"
+    }
+}
+
+struct RestartPolicyDocument: Codable, Equatable {
+    var name: String
+    var maximumRetryCount: Int?
+
+    private enum CodingKeys: String, CodingKey {
+        case name = "Name"
+        case maximumRetryCount = "MaximumRetryCount"
+    }
+}
+
+struct CreatedContainer: Decodable {
+    var id: String
+
+    private enum CodingKeys: String, CodingKey {
+        case id = "Id"
+    }
+}
+
+/// Anything with a name; only that it exists matters.
+struct ExistingThing: Decodable {}
+
+/// The body of `POST /containers/create`.
+struct CreateDocument: Encodable, Equatable {
+    struct Nothing: Encodable, Equatable {}
+    struct PortBinding: Encodable, Equatable {
+        var hostPort: String
+
+        private enum CodingKeys: String, CodingKey {
+            case hostPort = "HostPort"
+        }
+    }
+    struct Mount: Encodable, Equatable {
+        var type: String
+        var source: String
+        var target: String
+        var readOnly: Bool
+
+        private enum CodingKeys: String, CodingKey {
+            case type = "Type"
+            case source = "Source"
+            case target = "Target"
+            case readOnly = "ReadOnly"
+        }
+    }
+    struct Device: Encodable, Equatable {
+        var pathOnHost: String
+        var pathInContainer: String
+        var cgroupPermissions: String
+
+        private enum CodingKeys: String, CodingKey {
+            case pathOnHost = "PathOnHost"
+            case pathInContainer = "PathInContainer"
+            case cgroupPermissions = "CgroupPermissions"
+        }
+    }
+    struct HostConfig: Encodable, Equatable {
+        var portBindings: [String: [PortBinding]]?
+        var mounts: [Mount]?
+        var networkMode: String?
+        var capAdd: [String]?
+        var capDrop: [String]?
+        var restartPolicy: RestartPolicyDocument?
+        var nanoCpus: Int64?
+        var memory: Int64?
+        var memoryReservation: Int64?
+        var devices: [Device]?
+
+        private enum CodingKeys: String, CodingKey {
+            case portBindings = "PortBindings"
+            case mounts = "Mounts"
+            case networkMode = "NetworkMode"
+            case capAdd = "CapAdd"
+            case capDrop = "CapDrop"
+            case restartPolicy = "RestartPolicy"
+            case nanoCpus = "NanoCpus"
+            case memory = "Memory"
+            case memoryReservation = "MemoryReservation"
+            case devices = "Devices"
+        }
+    }
+    var image: String
+    var cmd: [String]?
+    var env: [String]?
+    var labels: [String: String]
+    var user: String?
+    var exposedPorts: [String: Nothing]?
+    var hostConfig: HostConfig
+
+    private enum CodingKeys: String, CodingKey {
+        case image = "Image"
+        case cmd = "Cmd"
+        case env = "Env"
+        case labels = "Labels"
+        case user = "User"
+        case exposedPorts = "ExposedPorts"
+        case hostConfig = "HostConfig"
+    }
+}

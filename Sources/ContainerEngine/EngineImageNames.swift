@@ -1,0 +1,57 @@
+import OCI
+import RuntimeAPI
+
+extension ImageName {
+    /// An engine's name for an image, as its clients know it; nil for `<none>:<none>`, for ids,
+    /// and whatever else is no name.
+    init?(engineName text: String) {
+        guard !text.contains("<none>"), !text.hasPrefix("sha256:"),
+            let reference = try? ImageReference(parsing: text).familiar
+        else { return nil }
+        self.init(
+            repository: reference.repository, tag: reference.tag ?? ImageReference.defaultTag)
+    }
+
+    /// The same name without what engines put in front of it.
+    ///
+    /// - Throws: `RuntimeError.invalidArgument` when it is none.
+    func familiar(_ field: String = "image") throws(RuntimeError) -> ImageName {
+        do throws(ImageReferenceError) {
+            let reference = try ImageReference(repository: repository, tag: tag).familiar
+            return ImageName(
+                repository: reference.repository, tag: reference.tag ?? ImageReference.defaultTag)
+        } catch {
+            throw .invalidArgument(field: field, reason: "\(error)")
+        }
+    }
+}
+
+/// The labels that this adapter keeps for itself.
+enum EngineLabel {
+    /// The name a container's image had when it was started: Docker forgets it once the tag
+    /// moves on.
+    static let image = "org.containerz.image"
+}
+
+/// The labels that tell of a container's location (gNOI Containerz, ListContainerResponse).
+enum LocationLabel {
+    static let intended = "net.openconfig.containerz.location.intended"
+    static let actual = "net.openconfig.containerz.location.actual"
+    static let reason = "net.openconfig.containerz.location.reason"
+
+    static func value(_ location: ContainerSpec.Location) -> String {
+        switch location {
+        case .primary: "L_PRIMARY"
+        case .backup: "L_BACKUP"
+        case .all: "L_ALL"
+        }
+    }
+
+    /// The labels of a container on a device whose only supervisor runs everything.
+    static func labels(for location: ContainerSpec.Location) -> [String: String] {
+        [
+            intended: value(location), actual: value(.primary),
+            reason: location == .backup ? "this device has only a primary supervisor" : "",
+        ]
+    }
+}

@@ -1,0 +1,52 @@
+import RuntimeAPI
+
+/// The rule for names of containers, which both engines have.
+enum InstanceName {
+    /// So that it fits into a host name and a file name.
+    static let longest = 128
+
+    static func isValid(_ name: String) -> Bool {
+        guard let first = name.utf8.first, isAlphanumeric(first), name.utf8.count >= 2,
+            name.utf8.count <= longest
+        else { return false }
+        return name.utf8.allSatisfy {
+            isAlphanumeric($0) || $0 == UInt8(ascii: "_") || $0 == UInt8(ascii: ".")
+                || $0 == UInt8(ascii: "-")
+        }
+    }
+
+    /// - Throws: `RuntimeError.invalidArgument`.
+    static func check(_ name: String) throws(RuntimeError) {
+        guard isValid(name) else {
+            throw .invalidArgument(
+                field: "instance_name",
+                reason: "'\(printable(name))' is not 2 to \(longest) letters, digits, '_', '.' "
+                    + "and '-', beginning with a letter or digit")
+        }
+    }
+
+    /// A name for a container of this image that nobody gave one.
+    static func makeUp(for image: ImageName) -> String {
+        let last = image.repository.split(separator: "/").last ?? "container"
+        let number = String(UInt32.random(in: 0...UInt32.max), radix: 16)
+        let padding = String(repeating: "0", count: 8 - number.count)
+        return "\(last.prefix(longest - 9))-\(padding)\(number)"
+    }
+
+    /// What somebody gave as a name, fit for a message.
+    static func printable(_ text: String) -> String {
+        let shown = text.unicodeScalars.prefix(80).map {
+            $0.value < 0x20 || $0.value == 0x7F ? "?" : String($0)
+        }
+        return shown.joined() + (text.unicodeScalars.count > 80 ? "…" : "")
+    }
+
+    private static func isAlphanumeric(_ byte: UInt8) -> Bool {
+        switch byte {
+        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+            UInt8(ascii: "0")...UInt8(ascii: "9"):
+            true
+        default: false
+        }
+    }
+}

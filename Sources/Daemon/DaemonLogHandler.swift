@@ -1,0 +1,144 @@
+import FoundationEssentials
+import Glibc
+import Logging
+import SystemIO
+
+/// Writes a daemon's log messages in one of the formats.
+public struct DaemonLogHandler: LogHandler {
+    public var logLevel: Logger.Level = .info
+    public var metadata: Logger.Metadata = [:]
+    private let label: String
+    private let format: LogFormat
+    private let write: @Sendable ([UInt8]) -> Void
+
+    /// - Parameters:
+    ///   - label: the program's name.
+    ///   - write: takes each record; the format's own place when nil.
+    public init(
+        label: String, format: LogFormat, write: (@Sendable ([UInt8]) -> Void)? = nil
+    ) {
+        self.label = label
+        self.format = format
+        if let write {
+            self.write = write
+        } else if format == .journal, let journal = JournalSocket() {
+            self.write = { journal.send($0) }
+        } else {
+            self.write = DaemonLogHandler.writeToStandardError
+        }
+    }
+
+    public subscript(metadataKey key: String) -> Logger.Metadata.Value? {
+        get { metadata[key] }
+        set { metadata[key] = newValue }
+    }
+
+    public func log(event: LogEvent) {
+        var fields = metadata
+        if let own = event.metadata { fields.merge(own) { $1 } }
+        let pairs = fields.map { ($0.key, "\($0.value)") }.sorted { $0.0 < $1.0 }
+        let message = "\(event.message)"
+        switch format {
+        case .text: write(text(event.level, message, pairs))
+        case .json: write(json(event.level, message, pairs))
+        case .journal: write(journal(event.level, message, pairs))
+        }
+    }
+
+    private func text(
+        _ level: Logger.Level, _ message: String, _ pairs: [(String, String)]
+    ) -> [UInt8] {
+        var line = "\(label): "
+        // What is usual needs no mark.
+        if level != .info { line += "\(level): " }
+        line += Self.printable(message)
+        for (key, value) in pairs { line += " \(key)=\(Self.quoted(value))" }
+        return Array("\(line)\n".utf8)
+    }
+
+    private func json(
+        _ level: Logger.Level, _ message: String, _ pairs: [(String, String)]
+    ) -> [UInt8] {
+        var object = Dictionary(pairs, uniquingKeysWith: { $1 })
+        object["time"] = Date.now.formatted(.iso8601.time(includingFractionalSeconds: true))
+        object["level"] = "\(level)"
+        object["program"] = label
+        object["message"] = message
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        // Strings alone can always be encoded.
+        guard let line = try? encoder.encode(object) else { return [] }
+        return Array(line) + [UInt8(ascii: "\n")]
+    }
+
+    /// The journal's native protocol (systemd, "Native Journal Protocol"): a field a line, or,
+    /// since a value may hold newlines, the name, a length and the value.
+    private func journal(
+        _ level: Logger.Level, _ message: String, _ pairs: [(String, String)]
+    ) -> [UInt8] {
+        var record: [UInt8] = []
+        func add(_ name: String, _ value: String) {
+            record += Array(name.utf8) + [UInt8(ascii: "\n")]
+            withUnsafeBytes(of: UInt64(value.utf8.count).littleEndian) { record += $0 }
+            record += Array(value.utf8) + [UInt8(ascii: "\n")]
+        }
+        add("MESSAGE", message)
+        add("PRIORITY", "\(Self.priority(level))")
+        add("SYSLOG_IDENTIFIER", label)
+        for (key, value) in pairs { add(Self.fieldName(key), value) }
+        return record
+    }
+
+    /// syslog(3).
+    private static func priority(_ level: Logger.Level) -> Int {
+        switch level {
+        case .trace, .debug: 7
+        case .info: 6
+        case .notice: 5
+        case .warning: 4
+        case .error: 3
+        case .critical: 2
+        }
+    }
+
+    /// `CONTAINERZ_` and the key in upper case: the journal takes A to Z, digits and `_`.
+    private static func fieldName(_ key: String) -> String {
+        "CONTAINERZ_"
+            + key.uppercased().map { character in
+                character.isASCII && (character.isLetter || character.isNumber)
+                    ? String(character) : "_"
+            }.joined()
+    }
+
+    private static func quoted(_ text: String) -> String {
+        let isPlain =
+            !text.isEmpty
+            && text.unicodeScalars.allSatisfy { $0.value > 0x20 && $0 != "\"" && $0 != "=" }
+        if isPlain { return printable(text) }
+        return
+            "\"\(printable(text.split(separator: "\"", omittingEmptySubsequences: false).joined(separator: "\\\"")))\""
+    }
+
+    /// Without control characters, so that nobody can write a line of the log but the daemon.
+    private static func printable(_ text: String) -> String {
+        guard text.unicodeScalars.contains(where: { $0.value < 0x20 || $0.value == 0x7F }) else {
+            return text
+        }
+        return text.unicodeScalars.map {
+            switch $0 {
+            case "\n": "\\n"
+            case "\r": "\\r"
+            case "\t": "\\t"
+            case let scalar where scalar.value < 0x20 || scalar.value == 0x7F:
+                "\\x" + (scalar.value < 16 ? "0" : "") + String(scalar.value, radix: 16)
+            case let scalar: String(scalar)
+            }
+        }.joined()
+    }
+
+    private static let writeToStandardError: @Sendable ([UInt8]) -> Void = { bytes in
+        bytes.withUnsafeBytes {
+            _ = Glibc.write(STDERR_FILENO, $0.baseAddress, $0.count)
+        }
+    }
+}

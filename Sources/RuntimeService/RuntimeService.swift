@@ -1,0 +1,152 @@
+import ContainerEngine
+import FoundationEssentials
+import Logging
+import RuntimeAPI
+import SystemIO
+import Varlink
+
+/// What cz-runtime serves: the methods of `org.containerz.Runtime`, each carried out by the
+/// engine.
+@EventLoop
+public struct RuntimeService {
+    private let engines: EngineConnector
+    private let logger: Logger
+
+    public init(_ engines: EngineConnector, logger: Logger) {
+        self.engines = engines
+        self.logger = logger
+    }
+
+    /// The interface with all its handlers.
+    public func interface() -> Service {
+        var service = Service(interface: Runtime.interface, description: Runtime.interfaceText)
+        addImages(to: &service)
+        addContainers(to: &service)
+        return service
+    }
+
+    private func addImages(to service: inout Service) {
+        service.on(Runtime.GetInfo.self) { _ in
+            try await engines.use { engine in
+                // Asked for, so that an engine that is gone shows.
+                try await engine.ping()
+                return EngineInfo(
+                    engine: engine.name, engineVersion: engine.version,
+                    storage: Storage.of(engine.storageRoot))
+            }
+        }
+        service.on(Runtime.ListImages.self) { call in
+            .init(images: try await engines.use { try await $0.images(call.parameters.filters) })
+        }
+        service.on(Runtime.LoadImage.self) { call in
+            try await load(call)
+        }
+        service.on(Runtime.TagImage.self) { call in
+            let image = call.parameters.image
+            try await engines.use { try await $0.tag(image, as: call.parameters.as) }
+            logger.info("tagged", metadata: ["image": "\(image)", "as": "\(call.parameters.as)"])
+            return Nothing()
+        }
+        service.on(Runtime.RemoveImage.self) { call in
+            let (image, force) = (call.parameters.image, call.parameters.force)
+            try await engines.use { try await $0.remove(image, force: force) }
+            logger.info("removed", metadata: ["image": "\(image)"])
+            return Nothing()
+        }
+    }
+
+    private func addContainers(to service: inout Service) {
+        service.on(Runtime.ListContainers.self) { call in
+            let wanted = call.parameters
+            return .init(
+                containers: try await engines.use {
+                    try await $0.containers(
+                        all: wanted.all, limit: wanted.limit, filters: wanted.filters)
+                })
+        }
+        service.on(Runtime.StartContainer.self) { call in
+            let name = try await engines.use { try await $0.start(call.parameters.spec) }
+            logger.info("started", metadata: ["container": "\(name)"])
+            return .init(name: name)
+        }
+        service.on(Runtime.StopContainer.self) { call in
+            let wanted = call.parameters
+            try await engines.use {
+                try await $0.stop(
+                    container: wanted.name, force: wanted.force, restart: wanted.restart)
+            }
+            logger.info(
+                wanted.restart ? "restarted" : "stopped", metadata: ["container": "\(wanted.name)"])
+            return Nothing()
+        }
+        service.on(Runtime.RemoveContainer.self) { call in
+            let wanted = call.parameters
+            try await engines.use {
+                try await $0.remove(container: wanted.name, force: wanted.force)
+            }
+            logger.info("removed", metadata: ["container": "\(wanted.name)"])
+            return Nothing()
+        }
+        service.on(Runtime.StreamLogs.self) { call in
+            try await streamLogs(call)
+        }
+    }
+
+    // MARK: Streams
+
+    /// Bytes between two replies that tell of a load's progress.
+    private static let progressStep: Int64 = 4 << 20
+
+    private func load(_ call: Call<Runtime.LoadImage>) async throws -> Runtime.LoadImage.Reply {
+        let (archive, image) = (call.parameters.archive, call.parameters.image)
+        let (counts, counter) = AsyncStream.makeStream(
+            of: Int64.self, bufferingPolicy: .bufferingNewest(1))
+        let wantsMore = call.wantsMore
+        async let reporting: Void = {
+            for await count in counts {
+                try await call.reply(.init(received: count))
+            }
+        }()
+        defer { counter.finish() }
+        var next = Self.progressStep
+        let loaded = try await engines.use { engine in
+            let descriptor = try call.takeDescriptor(archive, parameter: "archive")
+            return try await engine.load(descriptor, as: image) { count in
+                guard wantsMore, count >= next else { return }
+                next = count + Self.progressStep
+                counter.yield(count)
+            }
+        }
+        counter.finish()
+        try await reporting
+        for name in loaded { logger.info("loaded", metadata: ["image": "\(name)"]) }
+        return .init(loaded: loaded)
+    }
+
+    private func streamLogs(
+        _ call: Call<Runtime.StreamLogs>
+    ) async throws -> Runtime.StreamLogs.Reply {
+        let wanted = call.parameters
+        if let output = wanted.output {
+            let writer = try LogWriter(
+                try call.takeDescriptor(output, parameter: "output"))
+            do {
+                try await engines.use {
+                    try await $0.logs(container: wanted.name, follow: wanted.follow) {
+                        try await writer.write($0)
+                    }
+                }
+            } catch is LogWriter.ReaderGone {
+                // Whoever reads has had enough.
+            }
+            return .init()
+        }
+        guard call.wantsMore else { throw ServiceError.expectedMore }
+        try await engines.use {
+            try await $0.logs(container: wanted.name, follow: wanted.follow) {
+                try await call.reply(.init(data: Data($0).base64EncodedString()))
+            }
+        }
+        return .init()
+    }
+}

@@ -1,0 +1,89 @@
+import ArgumentParser
+import ContainerEngine
+import Daemon
+import Logging
+import RuntimeService
+import SystemIO
+import Varlink
+
+extension DockerEngine.Kind: ExpressibleByArgument {}
+extension LogFormat: ExpressibleByArgument {}
+
+struct ServeCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "serve", abstract: "Serve org.containerz.Runtime on a unix socket.")
+
+    enum Engine: String, CaseIterable, ExpressibleByArgument {
+        case auto
+        case docker
+        case podman
+    }
+
+    @Option(help: "The socket to serve on, unless systemd passes one.")
+    var socket = RuntimeCommand.defaultSocket
+
+    @Option(help: "The engine; auto is the first that answers.")
+    var engine = Engine.auto
+
+    @Option(help: "The engine's socket, in place of the usual ones.")
+    var engineSocket: String?
+
+    @Option(help: "How to write the log: text, json or journal.")
+    var logFormat: LogFormat?
+
+    func run() throws {
+        let format = logFormat ?? .suitable
+        let logger = Logger(label: "cz-runtime") { DaemonLogHandler(label: $0, format: format) }
+        let kind = DockerEngine.Kind(rawValue: engine.rawValue)
+        let (path, engineSocket) = (socket, engineSocket)
+        let failure: String? = EventLoopExecutor.run { @EventLoop in
+            do {
+                let listeners = try await Self.listeners(path)
+                try await serve(
+                    on: listeners,
+                    EngineConnector(kind, socket: engineSocket, logger: logger), logger)
+                return nil
+            } catch {
+                return "\(error)"
+            }
+        }
+        if let failure {
+            logger.error("\(failure)")
+            throw ExitCode.failure
+        }
+    }
+
+    @EventLoop
+    private static func listeners(_ path: String) async throws -> [Listener] {
+        let passed = ServiceManager.takeListeningSockets()
+        guard passed.isEmpty else {
+            return try passed.map { try Listener(adopting: Descriptor(owning: $0.number)) }
+        }
+        return [try await Listener.bind(to: .unix(path: path))]
+    }
+
+    /// What is under way gets this long after SIGTERM; a container that is being stopped is
+    /// given 10 seconds, and is killed then.
+    private static let drainTime: Duration = .seconds(20)
+
+    @EventLoop
+    private func serve(
+        on listeners: [Listener], _ engines: EngineConnector, _ logger: Logger
+    ) async throws {
+        let service = RuntimeService(engines, logger: logger)
+        let server = Server(
+            ServiceInformation(
+                vendor: "containerz", product: "cz-runtime", version: containerzVersion,
+                url: "https://varlink.org"),
+            serving: [service.interface()]
+        ) { logger.debug("a connection ended", metadata: ["reason": "\($0)"]) }
+        for listener in listeners {
+            logger.info("serving", metadata: ["address": "\(listener.address)"])
+        }
+        try await Lifecycle(logger, drainTime: Self.drainTime).run {
+            server.beginGracefulShutdown()
+        } _: {
+            try await server.serve(on: listeners)
+        }
+    }
+}

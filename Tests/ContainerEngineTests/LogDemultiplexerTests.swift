@@ -1,0 +1,87 @@
+import RuntimeAPI
+import SystemIO
+import Testing
+
+@testable import ContainerEngine
+
+struct LogDemultiplexerTests {
+    private func frame(_ text: String, stream: UInt8 = 1) -> [UInt8] {
+        let count = text.utf8.count
+        return [stream, 0, 0, 0, 0, 0, UInt8(count >> 8), UInt8(count & 0xFF)] + Array(text.utf8)
+    }
+
+    private func demultiplex(
+        _ bytes: [UInt8], by step: Int = .max, _ demultiplexer: inout LogDemultiplexer
+    ) throws -> String {
+        var output: [UInt8] = []
+        var rest = bytes[...]
+        while !rest.isEmpty {
+            try demultiplexer.feed(Array(rest.prefix(step)), into: &output)
+            rest = rest.dropFirst(step)
+        }
+        return String(decoding: output, as: UTF8.self)
+    }
+
+    @Test(arguments: [1, 2, 3, 7, 8, 9, 1000])
+    func framesCutAnywhere(step: Int) throws {
+        let bytes = frame("one\n") + frame("", stream: 2) + frame("two", stream: 2) + frame("\n")
+        var demultiplexer = LogDemultiplexer(.frames)
+        #expect(try demultiplex(bytes, by: step, &demultiplexer) == "one\ntwo\n")
+        #expect(demultiplexer.position.bytes == 8)
+    }
+
+    @Test func aTerminalsOutputPassesAsItIs() throws {
+        var demultiplexer = LogDemultiplexer(.raw)
+        #expect(try demultiplex(Array("\u{1}\u{2}x".utf8), &demultiplexer) == "\u{1}\u{2}x")
+    }
+
+    @Test(arguments: ["hello, this is no frame", "\u{3}\0\0\0\0\0\0\u{1}x"])
+    func whatIsNoFrame(text: String) {
+        var demultiplexer = LogDemultiplexer(.frames)
+        #expect(throws: RuntimeError.self) {
+            try demultiplex(Array(text.utf8), &demultiplexer)
+        }
+    }
+
+    @Test func countedBytesAreNotPassedOnAgain() throws {
+        var first = LogDemultiplexer(.frames)
+        #expect(try demultiplex(frame("one\n") + frame("tw"), &first) == "one\ntw")
+        var second = LogDemultiplexer(.frames, from: first.position)
+        let all = frame("one\n") + frame("two\n") + frame("three\n")
+        #expect(try demultiplex(all, by: 3, &second) == "o\nthree\n")
+        #expect(second.position.bytes == 14)
+    }
+
+    @Test(arguments: [1, 5, 9, 1000])
+    func framesOfTimesAlreadySeenAreNotPassedOnAgain(step: Int) throws {
+        let times = ["2026-11-24T08:54:59.006668596Z", "2026-11-24T08:54:59.006668597Z"]
+        var first = LogDemultiplexer(.timedFrames)
+        let seen = frame("\(times[0]) a\n") + frame("\(times[1]) b\n") + frame("\(times[1]) c\n")
+        #expect(try demultiplex(seen, by: step, &first) == "a\nb\nc\n")
+        #expect(first.position.time == times[1])
+        #expect(first.position.framesAtTime == 2)
+        var second = LogDemultiplexer(.timedFrames, from: first.position)
+        let again =
+            frame("\(times[1]) b\n") + frame("\(times[1]) c\n") + frame("\(times[1]) d\n")
+            + frame("2026-11-24T08:55:00.000000001Z e f\n")
+        #expect(try demultiplex(again, by: step, &second) == "d\ne f\n")
+        // Nothing new leaves the place where it was.
+        var third = LogDemultiplexer(.timedFrames, from: second.position)
+        #expect(try demultiplex([], &third) == "")
+        #expect(third.position.time == second.position.time)
+    }
+
+    @Test func aFrameWithoutItsTime() {
+        var demultiplexer = LogDemultiplexer(.timedFrames)
+        #expect(throws: RuntimeError.self) {
+            try demultiplex(frame(String(repeating: "x", count: 100)), &demultiplexer)
+        }
+    }
+
+    @Test @EventLoop func timesAsTheEngineTakesThem() {
+        #expect(
+            DockerEngine.unixTime("2026-11-24T08:54:59.006668596Z") == "1795510499.006668596")
+        #expect(DockerEngine.unixTime("2026-11-24T08:54:59Z") == nil)
+        #expect(DockerEngine.unixTime("") == nil)
+    }
+}
