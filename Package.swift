@@ -91,6 +91,21 @@ let package = Package(
             ]),
 
         module("GNOI", [grpc, grpcProtobuf, protobuf], exclude: ["protos"]),
+        module(
+            "ContainerzService",
+            [
+                "SystemIO", "OCI", "ImageStream", "Varlink", "RuntimeAPI", "GRPCTransport", "GNOI",
+                grpc, grpcProtobuf, protobuf, log,
+            ]),
+        tests(
+            of: "ContainerzService", [protobuf, "SystemIO", "GNOI", "RuntimeAPI", "ImageStream"]),
+        program(
+            "containerzd",
+            [
+                "ContainerzService", "RuntimeAPI", "GRPCTransport", "Daemon", "SystemIO", grpc, log,
+                arguments,
+            ]),
+
         tests(of: "GNOI", [grpc, protobuf]),
         tests(of: "GRPCTransport", ["SystemIO", grpc]),
         // For the tests with clients that others wrote.

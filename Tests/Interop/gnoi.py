@@ -96,7 +96,8 @@ class Device:
         """Pushes a tarball in one go; returns the success message."""
         with self.deploy() as deploy:
             deploy.transfer(name, tag, len(data) if size is None else size)
-            chunk_size = chunk_size or deploy.ready()
+            wanted = deploy.ready()
+            chunk_size = chunk_size or wanted
             count = 0
             for start in range(0, len(data), chunk_size):
                 deploy.content(data[start:start + chunk_size])

@@ -1,0 +1,96 @@
+import GNOI
+import GRPCCore
+import ImageStream
+import Logging
+import OCI
+import RuntimeAPI
+import SwiftProtobuf
+import SystemIO
+
+extension ContainerzService {
+    typealias DeployRequests = RPCAsyncSequence<Gnoi_Containerz_DeployRequest, any Error>
+    typealias DeployResponses = RPCWriter<Gnoi_Containerz_DeployResponse>
+
+    @EventLoop
+    func deploy(
+        _ requests: DeployRequests, _ responses: DeployResponses,
+        _ interrupt: @escaping @Sendable () -> Void
+    ) async throws {
+        var requests = requests.makeAsyncIterator()
+        var transfer = DeployTransfer.awaitingTransfer
+        guard let first = try await requests.next(isolation: EventLoop.shared) else {
+            return try transfer.endOfStream()
+        }
+        _ = try transfer.receive(first)
+        let name = try Self.imageReference(first.imageTransfer)
+        let size = Int64(clamping: first.imageTransfer.imageSize)
+        let free = try await runtime.info().storage?.free
+        try deploys.admit(size, free: free)
+        defer { deploys.release(size) }
+
+        let pipeline = try DeployPipeline(
+            runtime, as: name, limits: ImageStreamLimits(archiveSize: size, freeStorage: free),
+            interrupt: interrupt)
+        let image: NormalisedImage
+        do {
+            try await responses.write(
+                .with { $0.imageTransferReady.chunkSize = Int32(configuration.chunkSize) })
+            try await receive(&requests, &transfer, pipeline, responses)
+            image = try await pipeline.finish()
+        } catch {
+            throw await pipeline.abandon(error)
+        }
+        logger.info("deployed", metadata: ["image": "\(image.name.tagged)", "bytes": "\(size)"])
+        try await responses.write(
+            .with {
+                $0.imageTransferSuccess = .with {
+                    $0.name = image.name.repository
+                    $0.tag = image.name.tag ?? ImageReference.defaultTag
+                    $0.imageSize = UInt64(size)
+                }
+            })
+    }
+
+    /// Passes the content on until the client says that it was all.
+    @EventLoop
+    private func receive(
+        _ requests: inout DeployRequests.AsyncIterator, _ transfer: inout DeployTransfer,
+        _ pipeline: DeployPipeline, _ responses: DeployResponses
+    ) async throws {
+        while let request = try await requests.next(isolation: EventLoop.shared) {
+            switch try transfer.receive(request) {
+            case .begin: break
+            case .pass(let received):
+                await pipeline.push(request.content)
+                try await responses.write(
+                    .with { $0.imageTransferProgress.bytesReceived = received })
+            case .finish: return
+            }
+        }
+        // A broken stream looks like an end here when its cancellation is still on its way.
+        try Task.checkCancellation()
+        try transfer.endOfStream()
+    }
+
+    /// The name to give the image; nil for the archive's own.
+    private static func imageReference(
+        _ transfer: Gnoi_Containerz_ImageTransfer
+    ) throws -> ImageReference? {
+        guard !transfer.hasRemoteDownload else {
+            throw RPCError(
+                code: .unimplemented, message: "this device does not fetch images itself yet")
+        }
+        guard !transfer.isPlugin else {
+            throw RPCError(code: .unimplemented, message: "this device takes no plugins yet")
+        }
+        if transfer.name.isEmpty {
+            guard transfer.tag.isEmpty else {
+                throw RequestError("image_transfer.name", "there is a tag, but no name")
+            }
+            return nil
+        }
+        return try ImageReference(
+            repository: transfer.name,
+            tag: transfer.tag.isEmpty ? ImageReference.defaultTag : transfer.tag)
+    }
+}

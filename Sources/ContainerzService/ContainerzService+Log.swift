@@ -1,0 +1,54 @@
+import GNOI
+import GRPCCore
+import RuntimeAPI
+import SwiftProtobuf
+import SystemIO
+
+extension ContainerzService {
+    /// What the runtime may write ahead; the pipe's own size, so that it costs no memory of ours.
+    private static let pipeSize = 256 << 10
+
+    @EventLoop
+    func log(
+        _ request: Gnoi_Containerz_LogRequest, _ writer: RPCWriter<Gnoi_Containerz_LogResponse>
+    ) async throws {
+        try Self.requireName(request.instanceName, "instance_name")
+        let pipe = try Descriptor.pipe(capacity: Self.pipeSize)
+        let reader = try PipeReader(pipe.read)
+        let output = PassedOutput(pipe.write)
+        let (name, follow) = (request.instanceName, request.follow)
+        let runtime = self.runtime
+        // It ends with the log, whose end the reader sees; it fails before anything is written.
+        async let streaming: Void = output.stream(runtime, of: name, follow: follow)
+        var batcher = LogBatcher()
+        while true {
+            guard let count = try reader.read({ batcher.append($0) }) else {
+                // Nothing more at the moment: what is there should not wait.
+                if let text = batcher.nextPartial() {
+                    try await writer.write(.with { $0.msg = text })
+                }
+                try await reader.wait()
+                continue
+            }
+            if count == 0 { break }
+            while let text = batcher.nextFull() {
+                try await writer.write(.with { $0.msg = text })
+            }
+        }
+        while let text = batcher.last() { try await writer.write(.with { $0.msg = text }) }
+        try await streaming
+    }
+}
+
+/// The pipe's write end on its way to the runtime.
+@EventLoop
+private final class PassedOutput {
+    private var descriptor: Descriptor?
+
+    init(_ descriptor: consuming Descriptor) { self.descriptor = consume descriptor }
+
+    func stream(_ runtime: RuntimeClient, of name: String, follow: Bool) async throws {
+        guard let descriptor = descriptor.take() else { return }
+        try await runtime.streamLogs(of: name, follow: follow, to: descriptor)
+    }
+}

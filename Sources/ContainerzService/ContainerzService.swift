@@ -1,0 +1,171 @@
+import FoundationEssentials
+import GNOI
+import GRPCCore
+import Logging
+import OCI
+import RuntimeAPI
+import SwiftProtobuf
+import SystemIO
+
+/// The gNOI service `gnoi.containerz.Containerz`, carried out by cz-runtime. RPCs that are not
+/// registered here are answered UNIMPLEMENTED by gRPC itself.
+public struct ContainerzService: RegistrableRPCService {
+    public struct Configuration: Sendable {
+        /// Bytes of an image that a client should send at a time. A message has to stay under
+        /// gRPC's 4 MiB.
+        public var chunkSize = 1 << 20
+        /// Each has a thread and some megabytes.
+        public var maximumDeploys = 16
+
+        public static let chunkSizes = 1024...(7 << 19)
+
+        public init() {}
+    }
+
+    private typealias Method = Gnoi_Containerz_Containerz.Method
+
+    let runtime: RuntimeClient
+    let configuration: Configuration
+    let logger: Logger
+    let deploys: DeployAdmission
+
+    public init(_ runtime: RuntimeClient, _ configuration: Configuration, logger: Logger) {
+        self.runtime = runtime
+        self.configuration = configuration
+        self.logger = logger
+        deploys = DeployAdmission(maximum: configuration.maximumDeploys)
+    }
+
+    public func registerMethods<Transport: ServerTransport>(
+        with router: inout RPCRouter<Transport>
+    ) {
+        router.register(Method.Deploy.descriptor) { messages, writer, interrupt in
+            try await deploy(messages, writer, interrupt)
+        }
+        router.onServerStreaming(Method.ListImage.descriptor, listImage)
+        router.onUnary(Method.RemoveImage.descriptor, removeImage)
+        router.onUnary(Method.StartContainer.descriptor, startContainer)
+        router.onServerStreaming(Method.ListContainer.descriptor, listContainer)
+        router.onUnary(Method.StopContainer.descriptor, stopContainer)
+        router.onUnary(Method.RemoveContainer.descriptor, removeContainer)
+        router.onServerStreaming(Method.Log.descriptor, log)
+    }
+
+    // MARK: Images
+
+    @EventLoop
+    private func listImage(
+        _ request: Gnoi_Containerz_ListImageRequest,
+        _ writer: RPCWriter<Gnoi_Containerz_ListImageResponse>
+    ) async throws {
+        let filters = Self.filters(request.filter.map { ($0.key, $0.value) })
+        var responses: [Gnoi_Containerz_ListImageResponse] = []
+        let wantsNameless = filters["dangling"] != nil || filters["id"] != nil
+        for image in try await runtime.images(filters: filters) {
+            // A message an image and tag; one without a name only for those who ask for it.
+            let names: [ImageName?] = image.names.isEmpty && wantsNameless ? [nil] : image.names
+            for name in names {
+                responses.append(
+                    .with {
+                        $0.id = image.id
+                        $0.imageName = name?.repository ?? ""
+                        $0.tag = name?.tag ?? ""
+                    })
+            }
+        }
+        try await writer.write(contentsOf: Self.first(request.limit, of: responses))
+    }
+
+    @EventLoop
+    private func removeImage(
+        _ request: Gnoi_Containerz_RemoveImageRequest
+    ) async throws -> Gnoi_Containerz_RemoveImageResponse {
+        let image = try ImageName(requested: request.name, tag: request.tag)
+        try await runtime.remove(image, force: request.force)
+        return .init()
+    }
+
+    // MARK: Containers
+
+    @EventLoop
+    private func startContainer(
+        _ request: Gnoi_Containerz_StartContainerRequest
+    ) async throws -> Gnoi_Containerz_StartContainerResponse {
+        let name = try await runtime.start(try ContainerSpec(request))
+        return .with { $0.startOk = .with { $0.instanceName = name } }
+    }
+
+    @EventLoop
+    private func listContainer(
+        _ request: Gnoi_Containerz_ListContainerRequest,
+        _ writer: RPCWriter<Gnoi_Containerz_ListContainerResponse>
+    ) async throws {
+        let containers = try await runtime.containers(
+            all: request.all, limit: Int(max(request.limit, 0)),
+            filters: Self.filters(request.filter.map { ($0.key, $0.value) }))
+        try await writer.write(contentsOf: containers.map(Self.response))
+    }
+
+    @EventLoop
+    private func stopContainer(
+        _ request: Gnoi_Containerz_StopContainerRequest
+    ) async throws -> Gnoi_Containerz_StopContainerResponse {
+        try Self.requireName(request.instanceName, "instance_name")
+        try await runtime.stopContainer(
+            request.instanceName, force: request.force, restart: request.restart)
+        return .init()
+    }
+
+    @EventLoop
+    private func removeContainer(
+        _ request: Gnoi_Containerz_RemoveContainerRequest
+    ) async throws -> Gnoi_Containerz_RemoveContainerResponse {
+        try Self.requireName(request.name, "name")
+        try await runtime.removeContainer(request.name, force: request.force)
+        return .init()
+    }
+
+    // MARK: Messages
+
+    static func requireName(_ name: String, _ field: String) throws(RequestError) {
+        guard !name.isEmpty else { throw RequestError(field, "it is empty") }
+    }
+
+    /// A key that is there twice has the values of both.
+    private static func filters(_ filters: [(String, [String])]) -> Runtime.Filters {
+        Dictionary(filters, uniquingKeysWith: +)
+    }
+
+    private static func first<Element>(_ limit: Int32, of elements: [Element]) -> [Element] {
+        limit > 0 ? Array(elements.prefix(Int(limit))) : elements
+    }
+
+    private static func response(
+        _ container: Container
+    ) -> Gnoi_Containerz_ListContainerResponse {
+        .with {
+            $0.id = container.id
+            $0.name = container.name
+            $0.imageName = container.image?.description ?? container.imageID
+            $0.status = status(container.state)
+            $0.labels = container.labels
+            if let digest = Digest(container.imageID) {
+                $0.hash = .with {
+                    $0.method = .sha256
+                    $0.hash = Data(digest.bytes)
+                }
+            }
+        }
+    }
+
+    /// PRESENT is what neither runs nor has been stopped.
+    private static func status(
+        _ state: Container.State
+    ) -> Gnoi_Containerz_ListContainerResponse.Status {
+        switch state {
+        case .running, .paused: .running
+        case .created, .restarting: .present
+        case .removing, .exited, .dead: .stopped
+        }
+    }
+}

@@ -1,0 +1,121 @@
+import FoundationEssentials
+import GRPCCore
+import ImageStream
+import OCI
+import RuntimeAPI
+import SystemIO
+
+/// The failure that a task had by itself, rather than by being cancelled.
+@EventLoop
+private final class FirstFailure {
+    private(set) var error: (any Error)?
+
+    func note(_ error: any Error) {
+        if !Task.isCancelled { self.error = error }
+    }
+}
+
+/// An image on its way: chunks → image stream, on a thread of its own → pipe → cz-runtime.
+/// Nothing touches the disk on this side, and each part waits for the next.
+@EventLoop
+final class DeployPipeline {
+    private let chunks = ChunkHandoff()
+    private let normalising: Task<NormalisedImage, any Error>
+    private let loading: Task<[ImageName], any Error>
+    private let loadFailure: FirstFailure
+
+    /// As much as an unprivileged process may ask for (/proc/sys/fs/pipe-max-size).
+    private static let pipeSize = 1 << 20
+
+    /// - Parameters:
+    ///   - name: nil for the archive's own.
+    ///   - interrupt: called when a part of it fails, since whoever brings chunks may wait for
+    ///     one that will not help any more.
+    init(
+        _ runtime: RuntimeClient, as name: ImageReference?, limits: ImageStreamLimits,
+        interrupt: @escaping @Sendable () -> Void
+    ) throws(SystemError) {
+        let pipe = try Descriptor.pipe(capacity: Self.pipeSize)
+        let (input, output) = (pipe.read.release(), pipe.write.release())
+        let chunks = self.chunks
+        let loadFailure = FirstFailure()
+        self.loadFailure = loadFailure
+        normalising = Task {
+            defer { chunks.readerIsDone() }
+            do {
+                return try await withOwnThread(named: "image") {
+                    try ImageStream.normalise(
+                        from: chunks, to: Descriptor(owning: output), as: name, limits: limits)
+                }
+            } catch {
+                interrupt()
+                throw error
+            }
+        }
+        loading = Task {
+            let image = name.map {
+                ImageName(
+                    repository: $0.repository, tag: $0.tag ?? ImageReference.defaultTag)
+            }
+            do {
+                return try await runtime.load(Descriptor(owning: input), as: image)
+            } catch {
+                loadFailure.note(error)
+                interrupt()
+                throw error
+            }
+        }
+    }
+
+    func push(_ chunk: Data) async { await chunks.push(chunk) }
+
+    /// Everything has come: waits until the engine has the image.
+    func finish() async throws -> NormalisedImage {
+        chunks.end()
+        let image: NormalisedImage
+        do {
+            image = try await normalising.value
+        } catch {
+            throw await reason(error)
+        }
+        do {
+            _ = try await withTaskCancellationHandler {
+                try await loading.value
+            } onCancel: {
+                loading.cancel()
+            }
+        } catch {
+            throw Task.isCancelled ? CancellationError() : error
+        }
+        return image
+    }
+
+    /// Gives it up because of `failure`: waits until nothing of it is left, and returns the error
+    /// that came first.
+    func abandon(_ failure: any Error) async -> any Error {
+        chunks.end(failure)
+        if let loadFailure = loadFailure.error {
+            _ = await normalising.result
+            return loadFailure
+        }
+        switch await normalising.result {
+        case .success:
+            loading.cancel()
+            _ = await loading.result
+            return failure
+        case .failure(let error): return await reason(error)
+        }
+    }
+
+    /// Why the image stream failed: of an output that went away the engine knows more.
+    private func reason(_ error: any Error) async -> any Error {
+        guard case .output = error as? ImageStreamError else {
+            loading.cancel()
+            _ = await loading.result
+            if case .source(let source) = error as? ImageStreamError { return source }
+            return error
+        }
+        if case .failure(let failure) = await loading.result { return failure }
+        return error
+    }
+}

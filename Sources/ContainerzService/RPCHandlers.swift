@@ -1,0 +1,102 @@
+import GRPCCore
+import GRPCProtobuf
+import GRPCTransport
+import SwiftProtobuf
+import SystemIO
+
+/// How RPCs are tied to the loop: a handler runs as a task of its own, which ends when the client
+/// cancels, its deadline passes or its connection breaks; what it throws becomes a status.
+extension RPCRouter {
+    mutating func onUnary<Input: SwiftProtobuf.Message, Output: SwiftProtobuf.Message>(
+        _ method: MethodDescriptor,
+        _ handler: @escaping @Sendable @EventLoop (Input) async throws -> Output
+    ) {
+        register(method) { (messages: RPCAsyncSequence<Input, any Error>, writer, _) in
+            try await writer.write(try await handler(try await only(messages)))
+        }
+    }
+
+    mutating func onServerStreaming<Input: SwiftProtobuf.Message, Output: SwiftProtobuf.Message>(
+        _ method: MethodDescriptor,
+        _ handler:
+            @escaping @Sendable @EventLoop (Input, RPCWriter<Output>) async throws -> Void
+    ) {
+        register(method) { (messages: RPCAsyncSequence<Input, any Error>, writer, _) in
+            try await handler(try await only(messages), writer)
+        }
+    }
+
+    /// - Parameter handler: is also given what ends it as if the client had cancelled.
+    mutating func register<Input: SwiftProtobuf.Message, Output: SwiftProtobuf.Message>(
+        _ method: MethodDescriptor,
+        _ handler:
+            @escaping @Sendable @EventLoop (
+                RPCAsyncSequence<Input, any Error>, RPCWriter<Output>,
+                _ interrupt: @escaping @Sendable () -> Void
+            ) async throws -> Void
+    ) {
+        registerHandler(
+            forMethod: method, deserializer: ProtobufDeserializer<Input>(),
+            serializer: ProtobufSerializer<Output>()
+        ) { request, _ in
+            StreamingServerResponse { writer in
+                let work = Interruptible { interrupt in
+                    try await handler(request.messages, writer, interrupt)
+                }
+                do {
+                    try await work.run()
+                } catch {
+                    throw StatusTable.status(for: error)
+                }
+                return [:]
+            }
+        }
+    }
+}
+
+/// The request of an RPC that has just one.
+@EventLoop
+private func only<Input>(_ messages: RPCAsyncSequence<Input, any Error>) async throws -> Input {
+    var messages = messages.makeAsyncIterator()
+    guard let request = try await messages.next(isolation: EventLoop.shared) else {
+        throw RPCError(code: .invalidArgument, message: "there is no request message")
+    }
+    return request
+}
+
+/// Work that ends early when the RPC is cancelled, or when a part of it says so.
+@EventLoop
+private final class Interruptible {
+    private let body: @EventLoop (@escaping @Sendable () -> Void) async throws -> Void
+    private var task: Task<Void, any Error>?
+
+    nonisolated init(
+        _ body: @escaping @EventLoop (@escaping @Sendable () -> Void) async throws -> Void
+    ) {
+        self.body = body
+    }
+
+    func run() async throws {
+        let interrupt: @Sendable () -> Void = { [weak self] in
+            EventLoop.enqueue { self?.task?.cancel() }
+        }
+        let task = Task(executorPreference: EventLoopExecutor.shared) { [self] in
+            try await body(interrupt)
+        }
+        self.task = task
+        defer { self.task = nil }
+        try await Self.finish(task)
+    }
+
+    private nonisolated static func finish(_ task: Task<Void, any Error>) async throws {
+        try await withTaskCancellationHandler {
+            try await withRPCCancellationHandler {
+                try await task.value
+            } onCancelRPC: {
+                task.cancel()
+            }
+        } onCancel: {
+            task.cancel()
+        }
+    }
+}

@@ -1,0 +1,182 @@
+import ArgumentParser
+import ContainerzService
+import Daemon
+import GRPCCore
+import GRPCTransport
+import Glibc
+import Logging
+import RuntimeAPI
+import SystemIO
+
+extension LogFormat: ExpressibleByArgument {}
+
+struct ContainerzDaemon: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "containerzd",
+        abstract: "Serve gNOI Containerz on the network, through cz-runtime.",
+        discussion: """
+            ADDR is HOST:PORT, [V6]:PORT or unix:PATH. Sockets passed by systemd are served \
+            instead of these.
+
+            Every client on the network has to show a certificate that the client CA signed.
+            """,
+        version: containerzVersion)
+
+    @Option(
+        help: ArgumentHelp(
+            "Where to listen, any number of times; [::]:9339 when not given.", valueName: "addr"))
+    var listen: [String] = []
+
+    @Option(help: ArgumentHelp("cz-runtime's socket.", valueName: "path"))
+    var runtimeSocket = "/run/containerz/runtime.sock"
+
+    @Option(help: ArgumentHelp("The certificate chain, PEM.", valueName: "file"))
+    var tlsCert: String?
+
+    @Option(help: ArgumentHelp("Its key, PEM.", valueName: "file"))
+    var tlsKey: String?
+
+    @Option(help: ArgumentHelp("Who signs clients' certificates, PEM.", valueName: "file"))
+    var clientCA: String?
+
+    @Option(help: ArgumentHelp("Revoked certificates, PEM.", valueName: "file"))
+    var crl: String?
+
+    @Flag(help: "No TLS and no authentication, on loopback and unix sockets only.")
+    var insecure = false
+
+    @Option(help: ArgumentHelp("Bytes of an image a client should send at a time.", valueName: "n"))
+    var chunkSize = ContainerzService.Configuration().chunkSize
+
+    @Option(help: "How to write the log: text, json or journal.")
+    var logFormat: LogFormat?
+
+    private static let defaultAddress = "[::]:9339"
+
+    func validate() throws {
+        for address in listen {
+            do throws(SocketAddressError) {
+                _ = try SocketAddress(parsing: address)
+            } catch {
+                throw ValidationError("--listen: \(error)")
+            }
+        }
+        let files = [tlsCert, tlsKey, clientCA]
+        guard files.allSatisfy({ $0 == nil }) || files.allSatisfy({ $0 != nil }) else {
+            throw ValidationError("--tls-cert, --tls-key and --client-ca go together")
+        }
+        guard crl == nil || clientCA != nil else {
+            throw ValidationError("--crl goes with --client-ca")
+        }
+        guard !insecure || tlsCert == nil else {
+            throw ValidationError("--insecure and --tls-cert exclude each other")
+        }
+        guard ContainerzService.Configuration.chunkSizes.contains(chunkSize) else {
+            let sizes = ContainerzService.Configuration.chunkSizes
+            throw ValidationError(
+                "--chunk-size: \(chunkSize) is not from \(sizes.lowerBound) to \(sizes.upperBound)")
+        }
+    }
+
+    func run() throws {
+        let format = logFormat ?? .suitable
+        let logger = Logger(label: "containerzd") { DaemonLogHandler(label: $0, format: format) }
+        let failure: String? = EventLoopExecutor.run { @EventLoop in
+            do {
+                try await serve(logger)
+                return nil
+            } catch {
+                return "\(error)"
+            }
+        }
+        if let failure {
+            logger.error("\(failure)")
+            throw ExitCode.failure
+        }
+    }
+
+    /// Time for what is under way after SIGTERM.
+    private static let drainTime: Duration = .seconds(20)
+
+    @EventLoop
+    private func serve(_ logger: Logger) async throws {
+        let endpoints = try await endpoints()
+        var configuration = HTTP2ServerTransport.Configuration()
+        configuration.drainTimeout = Self.drainTime
+        let transport = try HTTP2ServerTransport(endpoints, configuration: configuration) {
+            logger.notice("a connection ended", metadata: ["peer": "\($0)", "reason": "\($1)"])
+        }
+        var service = ContainerzService.Configuration()
+        service.chunkSize = chunkSize
+        let runtime = RuntimeClient(.unix(path: runtimeSocket))
+        let server = GRPCServer(
+            transport: transport,
+            services: [ContainerzService(runtime, service, logger: logger)])
+        for endpoint in endpoints {
+            logger.info(
+                "serving",
+                metadata: [
+                    "address": "\(endpoint.listener.address)",
+                    "tls": "\(endpoint.tls == nil ? "no" : "yes")",
+                ])
+        }
+        // A little longer than the transport's own, which ends streams in good order.
+        try await Lifecycle(logger, drainTime: Self.drainTime + .seconds(5)).run {
+            server.beginGracefulShutdown()
+        } _: {
+            try await server.serve()
+        }
+    }
+
+    // MARK: Addresses
+
+    @EventLoop
+    private func endpoints() async throws -> [HTTP2ServerTransport.Endpoint] {
+        let tls = tlsCert.map {
+            TLSConfiguration(
+                certificateChain: $0, privateKey: tlsKey, authorities: clientCA,
+                revocationLists: crl)
+        }
+        var endpoints: [HTTP2ServerTransport.Endpoint] = []
+        for listener in try await listeners() {
+            if case .unix = listener.address {
+                // The file's mode says who may connect, and the kernel who it is.
+                endpoints.append(.init(listener))
+            } else {
+                try requireSafety(listener.address)
+                endpoints.append(.init(listener, tls: tls))
+            }
+        }
+        return endpoints
+    }
+
+    @EventLoop
+    private func listeners() async throws -> [Listener] {
+        let passed = ServiceManager.takeListeningSockets()
+        guard passed.isEmpty else {
+            return try passed.map { try Listener(adopting: Descriptor(owning: $0.number)) }
+        }
+        var listeners: [Listener] = []
+        for text in listen.isEmpty ? [Self.defaultAddress] : listen {
+            let address = try SocketAddress(parsing: text)
+            if case .tcp = address { try requireSafety(address) }
+            listeners.append(try await Listener.bind(to: address))
+        }
+        return listeners
+    }
+
+    private struct Refusal: Error, CustomStringConvertible { var description: String }
+
+    private func requireSafety(_ address: SocketAddress) throws(Refusal) {
+        if tlsCert != nil { return }
+        guard insecure else {
+            throw Refusal(
+                description: "\(address) needs --tls-cert, --tls-key and --client-ca; without "
+                    + "them, listen on unix:PATH, or on loopback with --insecure")
+        }
+        guard address.isLoopback else {
+            throw Refusal(
+                description: "\(address) is not loopback, where alone --insecure is allowed")
+        }
+    }
+}
