@@ -106,6 +106,16 @@ let package = Package(
                 arguments,
             ]),
 
+        module(
+            "ContainerzClient", ["SystemIO", "GRPCTransport", "GNOI", grpc, grpcProtobuf, protobuf]),
+        tests(of: "ContainerzClient", ["SystemIO", "GNOI"]),
+        program(
+            "cz",
+            [
+                "ContainerzClient", "OCI", "GRPCTransport", "GNOI", "SystemIO", grpc, protobuf,
+                arguments,
+            ]),
+
         tests(of: "GNOI", [grpc, protobuf]),
         tests(of: "GRPCTransport", ["SystemIO", grpc]),
         // For the tests with clients that others wrote.

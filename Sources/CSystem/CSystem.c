@@ -126,3 +126,7 @@ int cz_pipe(int ends[2]) {
 void cz_name_thread(const char *name) {
     pthread_setname_np(pthread_self(), name);
 }
+
+int cz_open_unnamed(const char *folder) {
+    return open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+}

@@ -149,6 +149,9 @@ final class Channel {
         }
     }
 
+    /// What a peer says that does not like our certificate, or misses it (RFC 8446, section 6).
+    private static let certificateAlerts: Set<CInt> = [42, 43, 44, 45, 46, 48, 116]
+
     private func failure(of session: OpaquePointer) -> TLSError {
         let error = ERR_peek_last_error()
         let reason = TLSContext.lastError()
@@ -160,7 +163,13 @@ final class Channel {
         }
         // OpenSSL numbers an alert from the peer 1000 + its code.
         if cz_error_is_ssl(error) != 0, cz_error_reason(error) >= SSL_AD_REASON_OFFSET {
-            return TLSError(.refusedByPeer, "the peer refused TLS: \(reason)")
+            let alert = cz_error_reason(error) - SSL_AD_REASON_OFFSET
+            let whose = isServer ? "the server's" : "the client's"
+            return TLSError(
+                .refusedByPeer,
+                Self.certificateAlerts.contains(alert)
+                    ? "the peer refused \(whose) certificate: \(reason)"
+                    : "the peer refused TLS: \(reason)")
         }
         return TLSError(.protocolMismatch, "TLS failed: \(reason)")
     }

@@ -48,6 +48,11 @@ public struct Descriptor: ~Copyable, Sendable {
             owning: try check("open", on: path) { cz_open(path, flags | O_CLOEXEC, mode) })
     }
 
+    /// Makes a file without a name, gone once it is closed.
+    public static func unnamedFile(in folder: String) throws(SystemError) -> Descriptor {
+        Descriptor(owning: try check("open", on: folder) { cz_open_unnamed(folder) })
+    }
+
     /// A pipe whose two ends close on exec.
     ///
     /// - Parameter capacity: bytes the kernel may hold; the request is dropped silently where

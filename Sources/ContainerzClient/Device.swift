@@ -1,0 +1,48 @@
+import GNOI
+import GRPCCore
+import GRPCTransport
+import SystemIO
+
+/// How to reach a device.
+public struct Target: Hashable, Sendable, CustomStringConvertible {
+    /// The port registered for gNMI and gNOI.
+    public static let defaultPort: UInt16 = 9339
+
+    public var address: SocketAddress
+    /// nil for plain text.
+    public var tls: TLSConfiguration?
+
+    public init(_ address: SocketAddress, tls: TLSConfiguration?) {
+        self.address = address
+        self.tls = tls
+    }
+
+    public var description: String { "\(address)" }
+}
+
+/// A connection to a device, and the RPCs it answers.
+public struct Device: Sendable {
+    let client: Gnoi_Containerz_Containerz.Client<HTTP2ClientTransport>
+    let options: CallOptions
+
+    /// Connects when the first RPC is made, and closes the connection in the end.
+    ///
+    /// - Parameter timeout: how long one RPC may take; nil for any time.
+    /// - Throws: what `body` throws, and `TLSError` when the certificates cannot be used.
+    public static func with<Result: Sendable>(
+        _ target: Target, timeout: Duration? = nil,
+        _ body: @escaping @Sendable (Device) async throws -> Result
+    ) async throws -> Result {
+        var configuration = HTTP2ClientTransport.Configuration()
+        configuration.userAgent = "cz/\(containerzVersion)"
+        let transport = try await HTTP2ClientTransport(
+            target: target.address, tls: target.tls, configuration: configuration)
+        var options = CallOptions.defaults
+        options.timeout = timeout
+        return try await withGRPCClient(transport: transport) { [options] client in
+            try await body(
+                Device(
+                    client: Gnoi_Containerz_Containerz.Client(wrapping: client), options: options))
+        }
+    }
+}

@@ -1,0 +1,45 @@
+import ArgumentParser
+import ContainerzClient
+import SystemIO
+
+struct ContainerListCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "list", abstract: "List the containers on a device.", aliases: ["ls"])
+
+    @Flag(name: .shortAndLong, help: "Those that do not run as well.")
+    var all = false
+
+    @Option(
+        help: ArgumentHelp(
+            "Only containers that match: name=NAME, id=ID, label=KEY[=VALUE], status=STATUS, "
+                + "image=NAME[:TAG].", valueName: "key=value"))
+    var filter: [FilterArgument] = []
+
+    @Option(help: "The most to list.")
+    var limit: Int32 = 0
+
+    enum Level {}
+    @OptionGroup(title: "Connection") var options: ConnectionOptions<Level>
+    @ParentCommand var parent: ClientCommand
+
+    func run() throws {
+        let connection = try Connection(options, parent.connection)
+        let (all, limit, filters) = (all, limit, filter.filters)
+        try Program.run("container list", connection) { device in
+            let containers = try await device.containers(
+                all: all, limit: limit, filters: filters)
+            if connection.json {
+                for container in containers { try Output.write(json: container) }
+            } else {
+                var table = Table(["NAME", "IMAGE", "STATUS", "ID"])
+                for container in containers {
+                    table.add([
+                        container.name, container.image, container.status,
+                        String(container.id.prefix(12)),
+                    ])
+                }
+                try StandardOutput.write(table.text)
+            }
+        }
+    }
+}

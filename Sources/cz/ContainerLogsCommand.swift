@@ -1,0 +1,34 @@
+import ArgumentParser
+import ContainerzClient
+import SystemIO
+
+struct ContainerLogsCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "logs", abstract: "Show what a container wrote.")
+
+    @Argument(help: "Its instance name.")
+    var instance: String
+
+    @Flag(name: .shortAndLong, help: "Go on until it is done.")
+    var follow = false
+
+    enum Level {}
+    @OptionGroup(title: "Connection") var options: ConnectionOptions<Level>
+    @ParentCommand var parent: ClientCommand
+
+    private struct Piece: Encodable { var msg: String }
+
+    func run() throws {
+        let connection = try Connection(options, parent.connection)
+        let (instance, follow) = (instance, follow)
+        try Program.run("container logs", connection) { device in
+            try await device.log(instance, follow: follow) { text in
+                if connection.json {
+                    try Output.write(json: Piece(msg: text))
+                } else {
+                    try StandardOutput.write(text)
+                }
+            }
+        }
+    }
+}

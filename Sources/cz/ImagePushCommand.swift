@@ -1,0 +1,53 @@
+import ArgumentParser
+import ContainerzClient
+import SystemIO
+
+struct ImagePushCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "push", abstract: "Push an image from a tarball.",
+        discussion: """
+            The tarball is what `docker save`, `podman save` or `skopeo copy` write: a \
+            docker-archive or an oci-archive, compressed or not.
+            """)
+
+    @Argument(help: "The tarball; - is standard input.")
+    var file: String
+
+    @Argument(help: "NAME or NAME:TAG to give it; the tarball's own when not given.")
+    var image: ImageArgument?
+
+    enum Level {}
+    @OptionGroup(title: "Connection") var options: ConnectionOptions<Level>
+    @ParentCommand var parent: ClientCommand
+
+    func run() throws {
+        let connection = try Connection(options, parent.connection)
+        let (file, image) = (file, image)
+        try Program.run("image push", connection) { device in
+            let pushed = try await Self.push(file, as: image, to: device, "image push")
+            if connection.json {
+                try Output.write(json: pushed)
+            } else {
+                try StandardOutput.write("\(pushed.name):\(pushed.tag)\n")
+            }
+        }
+    }
+
+    /// Pushes a file with a progress bar.
+    static func push(
+        _ file: String, as image: ImageArgument?, to device: Device, _ command: String
+    ) async throws -> PushedImage {
+        let source: PushSource
+        do throws(SystemError) {
+            source = file == "-" ? try .standardInput() : try .file(file)
+        } catch {
+            Program.complain("\(command): \(file): \(error.reason)")
+            throw ExitCode.failure
+        }
+        let bar = ProgressBar(image?.description ?? file, total: source.size)
+        defer { bar.finish() }
+        return try await device.push(source, as: image?.name ?? "", tag: image?.tag ?? "") {
+            bar.update($0)
+        }
+    }
+}

@@ -1,0 +1,92 @@
+import ArgumentParser
+import ContainerzClient
+import GRPCCore
+import GRPCTransport
+import Glibc
+import SystemIO
+
+/// What all commands do alike: connect, carry out, report, exit.
+enum Program {
+    /// sysexits.h, and for a part that failed one that nothing else uses.
+    static let partlyFailed = ExitCode(2)
+    static let unreachable = ExitCode(69)
+    static let notAllowed = ExitCode(77)
+
+    /// Runs `body` with a connection to the device.
+    ///
+    /// - Throws: `ExitCode`, after the reason has been written to standard error.
+    static func run(
+        _ command: String, _ connection: Connection,
+        _ body: @escaping @Sendable (Device) async throws -> Void
+    ) throws {
+        let code = EventLoopExecutor.run { @EventLoop () -> ExitCode in
+            do {
+                try await Device.with(connection.target, timeout: connection.timeout, body)
+                return .success
+            } catch {
+                return report(error, of: command)
+            }
+        }
+        if code != .success { throw code }
+    }
+
+    /// Does the same to each of several objects, whatever becomes of the others.
+    static func forEach(
+        _ objects: [String], _ command: String, _ connection: Connection,
+        _ body: @escaping @Sendable (Device, String) async throws -> Void
+    ) throws {
+        try run(command, connection) { device in
+            var failures: [ExitCode] = []
+            for object in objects {
+                do {
+                    try await body(device, object)
+                } catch {
+                    // Of one alone the message tells which anyway.
+                    let subject = objects.count > 1 ? "\(command): \(object)" : command
+                    failures.append(report(error, of: subject))
+                }
+            }
+            guard let first = failures.first else { return }
+            throw failures.count < objects.count ? partlyFailed : first
+        }
+    }
+
+    /// Writes why something failed, once, and gives the exit code for it.
+    static func report(_ error: any Error, of command: String) -> ExitCode {
+        switch error {
+        case let code as ExitCode: return code
+        case let error as RPCError:
+            complain("\(command): \(text(error))")
+            return exitCode(error)
+        case let error as SystemError where error.code == EPIPE:
+            // Whoever read our output has gone, and knows that best.
+            return .failure
+        default:
+            complain("\(command): \(error)")
+            return .failure
+        }
+    }
+
+    private static func text(_ error: RPCError) -> String {
+        if error.message.isEmpty { return "\(error.code)" }
+        // What happened on this side needs no status.
+        return error.cause == nil ? "\(error.message) (\(error.code))" : error.message
+    }
+
+    private static func exitCode(_ error: RPCError) -> ExitCode {
+        switch error.code {
+        case .unauthenticated, .permissionDenied: return notAllowed
+        case .unavailable:
+            if let error = error.cause as? TLSError, error.kind == .refusedByPeer {
+                return notAllowed
+            }
+            return unreachable
+        default: return .failure
+        }
+    }
+
+    static func complain(_ text: String) {
+        var line = "cz: \(text)\n"
+        line.withUTF8 { _ = write(STDERR_FILENO, $0.baseAddress, $0.count) }
+    }
+}

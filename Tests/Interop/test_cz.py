@@ -1,0 +1,273 @@
+"""cz as scripts and people use it: data, messages and exit codes."""
+
+import json
+import os
+import socket
+import subprocess
+import threading
+
+import pytest
+
+import make_image
+from harness import PROGRAMS, free_port, wait_until
+
+DONE, FAILED, PARTLY, USAGE, UNREACHABLE, NOT_ALLOWED = 0, 1, 2, 64, 69, 77
+
+
+class Client:
+    """Runs cz against a stack with mutual TLS, or as the arguments say."""
+
+    def __init__(self, stack):
+        self.stack = stack
+        certificate, key = stack.certificates.client
+        self.options = {
+            "target": f"localhost:{stack.port}", "ca": stack.certificates.authority.certificate,
+            "cert": certificate, "key": key}
+
+    def arguments(self, **changes):
+        options = {k: v for k, v in (self.options | changes).items() if v is not None}
+        return [part for key, value in options.items() for part in (f"--{key}", str(value))]
+
+    def run(self, *command, input=None, code=DONE, environment=None, **changes):
+        done = subprocess.run(
+            [PROGRAMS / "cz", *self.arguments(**changes), *map(str, command)], input=input,
+            capture_output=True, timeout=60, env=os.environ | (environment or {}))
+        self.errors = done.stderr.decode()
+        assert done.returncode == code, f"{done.returncode}: {self.errors}"
+        return done.stdout.decode()
+
+    def fails(self, *command, code=FAILED, environment=None, **changes):
+        """The one line on standard error."""
+        assert self.run(*command, code=code, environment=environment, **changes) == ""
+        assert self.errors.count("\n") == 1, self.errors
+        assert self.errors.startswith("cz: ")
+        return self.errors.rstrip("\n")
+
+    def json(self, *command, **changes):
+        return [json.loads(line) for line in self.run(*command, "--json", **changes).splitlines()]
+
+
+@pytest.fixture
+def cz(stack):
+    return Client(stack)
+
+
+@pytest.fixture
+def docker_cz(docker_stack):
+    return Client(docker_stack)
+
+
+@pytest.fixture
+def file(tmp_path, tarball):
+    path = tmp_path / "web.tar"
+    path.write_bytes(tarball)
+    return path
+
+
+def test_the_whole_path(cz, file, unique):
+    image, name, port = f"{unique('image')}:1.0", unique("web"), free_port()
+    repository, tag = image.split(":")
+    assert cz.run("image", "push", file, image) == f"{image}\n"
+    assert cz.errors == ""
+    (listed,) = [i for i in cz.json("image", "list") if i["name"] == repository]
+    assert listed["tag"] == tag and listed["id"].startswith("sha256:")
+    header, *rows = cz.run("image", "list").splitlines()
+    assert header.split() == ["NAME", "TAG", "ID"]
+    assert [repository, tag] in [row.split()[:2] for row in rows]
+
+    started = cz.run(
+        "container", "start", image, "--instance", name, "-p", f"{port}:8080", "-e", "A=b c",
+        "--restart", "always", "--memory", "64m", "--cpus", "0.5", "--label", "tier=front", "--",
+        "sh", "-c", "echo \"$A\" 'it'\\''s'; exec /bin/serve")
+    assert started == f"{name}\n"
+    wait_until(lambda: "serving" in cz.run("container", "logs", name), "the server")
+    assert cz.run("container", "logs", name).startswith("b c it's\n")
+    (container,) = cz.json("container", "list", "--filter", f"name={name}")
+    assert (container["name"], container["image"], container["status"]) == (name, image, "running")
+    assert container["labels"]["tier"] == "front"
+    assert container["hash"] == listed["id"]
+
+    assert "is running (failedPrecondition)" in cz.fails("container", "remove", name)
+    assert "(failedPrecondition)" in cz.fails("image", "remove", image, "--force")
+    cz.run("container", "stop", name)
+    assert name not in cz.run("container", "list")
+    assert name in cz.run("container", "list", "--all")
+    assert cz.json("container", "start", "--instance", name) == [{"instance": name}]
+    assert cz.json("container", "stop", name, "--force") == [
+        {"restarted": False, "stopped": name}]
+    cz.run("container", "remove", name)
+    cz.run("image", "remove", image)
+    assert f"there is no image {image}" in cz.fails("image", "remove", image)
+
+
+def test_deploy_pushes_and_starts(cz, file, unique):
+    image, name = f"{unique('image')}:1.0", unique("web")
+    assert cz.run("deploy", file, image, "--instance", name) == f"{name}\n"
+    assert cz.json("container", "list", "--filter", f"name={name}")[0]["image"] == image
+    # The image is there already, and the name is taken.
+    assert cz.run("deploy", file, image, "--instance", name, code=FAILED) == ""
+    assert f"there is a container {name} already" in cz.errors
+    assert f"{image} is on the device now" in cz.errors
+    cz.run("container", "remove", "--force", name)
+    cz.run("image", "remove", image)
+
+
+def test_an_image_from_standard_input(docker_cz, tarball, unique):
+    image = f"{unique('image')}:1.0"
+    (pushed,) = docker_cz.json("image", "push", "-", image, input=tarball)
+    assert pushed == {"name": image[:-4], "tag": "1.0", "size": len(tarball)}
+    docker_cz.run("image", "remove", image)
+
+
+def test_an_image_under_its_own_name(docker_cz, tmp_path, unique):
+    image = f"{unique('image')}:7"
+    (tmp_path / "x.tar").write_bytes(make_image.image_bytes([image]))
+    assert docker_cz.run("image", "push", tmp_path / "x.tar") == f"{image}\n"
+    docker_cz.run("image", "remove", image)
+
+
+def test_following_a_log_ends_with_its_container(cz, file, unique):
+    image, name = f"{unique('image')}:1.0", unique("web")
+    cz.run("deploy", file, image, "--instance", name)
+    following = subprocess.Popen(
+        [PROGRAMS / "cz", *cz.arguments(), "container", "logs", "-f", name],
+        stdout=subprocess.PIPE)
+    assert b"serving" in following.stdout.readline()
+    cz.run("container", "stop", name)
+    rest, _ = following.communicate(timeout=30)
+    assert following.returncode == DONE
+    assert b"stopping" in rest
+    cz.run("container", "remove", name)
+    cz.run("image", "remove", image)
+
+
+def test_several_objects_of_which_some_fail(docker_cz, file, unique):
+    image = f"{unique('image')}:1.0"
+    docker_cz.run("image", "push", file, image)
+    docker_cz.run("image", "remove", image, "missing:1", code=PARTLY)
+    assert docker_cz.errors == (
+        "cz: image remove: missing:1: there is no image missing:1 (notFound)\n")
+    docker_cz.run("image", "remove", image, "missing:1", code=FAILED)
+
+
+# --- What goes wrong, each with one clear line ---
+
+
+def test_a_file_that_is_not_there(docker_cz):
+    assert docker_cz.fails("image", "push", "/nonexistent/x.tar", "a:1") == (
+        "cz: image push: /nonexistent/x.tar: No such file or directory")
+
+
+def test_a_file_that_is_no_image(docker_cz):
+    assert "not an image archive" in docker_cz.fails("image", "push", "/bin/sh", "a:1")
+
+
+def test_nobody_listens(docker_cz):
+    port = free_port()
+    assert docker_cz.fails("image", "list", target=f"localhost:{port}", code=UNREACHABLE) == (
+        f"cz: image list: cannot connect to localhost:{port}: Connection refused")
+    docker_cz.fails("image", "list", target="unix:/nonexistent/x.sock", code=UNREACHABLE)
+
+
+def test_a_name_that_does_not_resolve(docker_cz):
+    docker_cz.fails("image", "list", target="device.invalid", code=UNREACHABLE)
+
+
+def test_a_device_of_another_authority(docker_cz, docker_stack):
+    other = docker_stack.certificates.other_authority.certificate
+    line = docker_cz.fails("image", "list", ca=other, code=UNREACHABLE)
+    assert "certificate" in line
+
+
+def test_a_client_certificate_the_device_does_not_take(docker_cz, docker_stack):
+    for certificate, key in (docker_stack.certificates.foreign_client,
+                             docker_stack.certificates.expired_client):
+        line = docker_cz.fails("image", "list", cert=certificate, key=key, code=NOT_ALLOWED)
+        assert "certificate" in line
+    line = docker_cz.fails("image", "list", cert=None, key=None, code=NOT_ALLOWED)
+    assert "certificate" in line
+
+
+def test_certificate_files_that_are_not_there(docker_cz):
+    assert "/nonexistent.pem" in docker_cz.fails("image", "list", ca="/nonexistent.pem")
+    assert "/nonexistent.pem" in docker_cz.fails("image", "list", cert="/nonexistent.pem")
+
+
+def test_a_name_that_is_not_in_the_certificate(docker_cz, docker_stack):
+    target = f"127.0.0.2:{docker_stack.port}"
+    docker_cz.fails("image", "list", **{"server-name": "elsewhere.example"}, code=UNREACHABLE)
+    assert docker_cz.fails("image", "list", target=target, code=UNREACHABLE)
+
+
+def test_a_device_that_answers_nothing(docker_cz):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        docker_cz.fails("image", "list", target=f"127.0.0.1:{port}", timeout="1s")
+
+
+def test_a_connection_that_breaks_in_the_middle(docker_cz, docker_stack, tmp_path):
+    """A relay that lets some of an image through."""
+    (tmp_path / "big.tar").write_bytes(make_image.image_bytes(mib=16))
+    relay = socket.create_server(("127.0.0.1", 0))
+
+    def serve():
+        near, _ = relay.accept()
+        far = socket.create_connection(("127.0.0.1", docker_stack.port))
+
+        def back():
+            try:
+                while data := far.recv(65536):
+                    near.sendall(data)
+            except OSError:
+                pass
+        threading.Thread(target=back, daemon=True).start()
+        passed = 0
+        while passed < 4 << 20:
+            data = near.recv(65536)
+            passed += len(data)
+            far.sendall(data)
+        for end in near, far:
+            end.shutdown(socket.SHUT_RDWR)
+            end.close()
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    port = relay.getsockname()[1]
+    docker_cz.fails("image", "push", tmp_path / "big.tar", "broken:1",
+                    target=f"localhost:{port}", code=UNREACHABLE)
+    thread.join(30)
+    relay.close()
+    assert "broken" not in docker_cz.run("image", "list")
+
+
+@pytest.mark.parametrize("command", [
+    [], ["image"], ["image", "remove"], ["image", "push"], ["image", "list", "--bogus"],
+    ["image", "push", "x.tar", "UPPER"], ["container", "start"],
+    ["container", "start", "a", "-p", "80"], ["container", "start", "a", "-e", "x"],
+    ["container", "start", "a", "--memory", "lots"], ["container", "start", "a", "--timeout", "x"],
+    ["--target", "a:b", "image", "list"], ["--target", "", "image", "list"],
+    ["--cert", "x", "image", "list"],
+])
+def test_usage(command):
+    done = subprocess.run([PROGRAMS / "cz", *command], capture_output=True, timeout=30)
+    # Nothing but a group of commands shows its help.
+    assert done.returncode == (DONE if command in ([], ["image"]) else USAGE), done.stderr
+
+
+def test_the_environment_stands_for_options(docker_cz, docker_stack):
+    certificate, key = docker_stack.certificates.client
+    environment = {
+        "CZ_TARGET": f"localhost:{docker_stack.port}", "CZ_CERT": str(certificate),
+        "CZ_CA": str(docker_stack.certificates.authority.certificate), "CZ_KEY": str(key)}
+    docker_cz.options = {}
+    assert docker_cz.run("image", "list", environment=environment).startswith("NAME")
+    # Options behind the command count more.
+    docker_cz.fails("image", "list", "--target", "localhost:1", code=UNREACHABLE,
+                    environment=environment)
+
+
+def test_a_reader_that_goes_away_is_no_complaint(docker_cz):
+    done = subprocess.run(
+        f"{PROGRAMS}/cz {' '.join(docker_cz.arguments())} image list | true", shell=True,
+        capture_output=True, timeout=30)
+    assert done.stderr == b""
