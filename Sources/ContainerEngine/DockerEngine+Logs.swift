@@ -55,8 +55,8 @@ extension DockerEngine {
             response = try await api.open(
                 "GET", "/containers/\(id)/logs", query,
                 timeout: follow ? nil : EngineAPI.usualTimeout)
-        } catch let failure as EngineAPI.Failure where failure.status == 404 {
-            // Removed while it was followed: it wrote all it ever will.
+        } catch let failure as EngineAPI.Failure where [404, 409].contains(failure.status) {
+            // Removed, or being removed, while it was followed: it wrote all it ever will.
             return
         }
         var written: [UInt8] = []

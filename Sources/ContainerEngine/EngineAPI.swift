@@ -37,8 +37,18 @@ final class EngineAPI {
     func get<Answer: Decodable>(
         _ path: String, _ query: [(String, String)] = [], as type: Answer.Type = Answer.self
     ) async throws -> Answer {
-        try decode(try await call("GET", path, query))
+        for _ in 1..<Self.attempts {
+            do {
+                return try decode(try await call("GET", path, query))
+            } catch let failure as Failure where EngineTexts.saysAskAgain(failure.message) {
+                continue
+            }
+        }
+        return try decode(try await call("GET", path, query))
     }
+
+    /// How often a question is asked that the engine could not answer just then.
+    private static let attempts = 5
 
     /// The document, or nil where the engine knows no such thing.
     func find<Answer: Decodable>(

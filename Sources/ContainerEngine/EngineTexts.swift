@@ -13,6 +13,11 @@ enum EngineTexts {
             || text.contains("failed to bind host port")
     }
 
+    /// Podman looks at processes that may end while it does.
+    static func saysAskAgain(_ text: String) -> Bool {
+        text.contains("no such process")
+    }
+
     static func saysStorageIsFull(_ text: String) -> Bool {
         text.contains("no space left on device") || text.contains("disk quota exceeded")
     }

@@ -43,6 +43,10 @@ extension ContainerSpec {
         user = request.runAs.user
         group = request.runAs.group
         labels = request.labels
+        // JSON has no words for the others.
+        guard request.limits.maxCpu.isFinite else {
+            throw RequestError("limits", "\(request.limits.maxCpu) CPUs is not a number")
+        }
         limits = Limits(
             cpus: request.limits.maxCpu, softMemory: request.limits.softMemBytes,
             hardMemory: request.limits.hardMemBytes)

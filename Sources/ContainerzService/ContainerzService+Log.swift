@@ -8,6 +8,9 @@ extension ContainerzService {
     /// What the runtime may write ahead; the pipe's own size, so that it costs no memory of ours.
     private static let pipeSize = 256 << 10
 
+    /// How long a followed line waits for others, so that many share a message; nobody sees it.
+    private static let patience: Duration = .milliseconds(10)
+
     @EventLoop
     func log(
         _ request: Gnoi_Containerz_LogRequest, _ writer: RPCWriter<Gnoi_Containerz_LogResponse>
@@ -21,11 +24,18 @@ extension ContainerzService {
         // It ends with the log, whose end the reader sees; it fails before anything is written.
         async let streaming: Void = output.stream(runtime, of: name, follow: follow)
         var batcher = LogBatcher()
+        // When what is there has to go, full message or not. A log that is only read to its end
+        // is never short of more.
+        var deadline: ContinuousClock.Instant?
         while true {
             guard let count = try reader.read({ batcher.append($0) }) else {
-                // Nothing more at the moment: what is there should not wait.
-                if let text = batcher.nextPartial() {
-                    try await writer.write(.with { $0.msg = text })
+                if let due = deadline {
+                    let rest = due - .now
+                    if rest > .zero, try await reader.wait(atMost: rest) { continue }
+                    deadline = nil
+                    if let text = batcher.nextPartial() {
+                        try await writer.write(.with { $0.msg = text })
+                    }
                 }
                 try await reader.wait()
                 continue
@@ -34,6 +44,7 @@ extension ContainerzService {
             while let text = batcher.nextFull() {
                 try await writer.write(.with { $0.msg = text })
             }
+            if follow, deadline == nil { deadline = .now + Self.patience }
         }
         while let text = batcher.last() { try await writer.write(.with { $0.msg = text }) }
         try await streaming

@@ -1,3 +1,5 @@
+import Glibc
+
 /// Reads a pipe on the loop.
 @EventLoop
 public final class PipeReader {
@@ -26,5 +28,17 @@ public final class PipeReader {
     /// Until there is something to read, or the end.
     public func wait() async throws {
         try await Watch.once(descriptor.number, for: .readable)
+    }
+
+    /// The same, but not for longer than a while.
+    ///
+    /// - Returns: false when the time was up.
+    public func wait(atMost duration: Duration) async throws -> Bool {
+        do {
+            try await Watch.once(descriptor.number, for: .readable, timeout: duration)
+            return true
+        } catch let error as SystemError where error.code == ETIMEDOUT {
+            return false
+        }
     }
 }

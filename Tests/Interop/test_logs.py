@@ -1,0 +1,159 @@
+"""Log: every byte, in order, as valid text; followed to the end."""
+
+import threading
+import time
+
+import grpc
+import pytest
+
+from gnoi import Code, code_of
+from harness import wait_until
+
+LARGEST = 64 << 10
+
+
+def ended(device, name):
+    return wait_until(lambda: device.state(name) == "STOPPED", "the container to end", 60)
+
+
+def test_valid_text_arrives_as_it_was_written(device, image, unique):
+    """Characters of up to four bytes, whatever the engine's buffers cut."""
+    name = unique()
+    # Docker's usual log driver cuts lines at 16 KiB, inside a character if need be, and
+    # replaces the parts: these lines are shorter.
+    script = "i=0; while [ $i -lt 3000 ]; do printf \"%d é€𝄞 \" $i; i=$((i+1)); "\
+             "[ $((i%500)) = 0 ] && echo; done"
+    device.start(image, name, cmd=f"sh -c '{script}'")
+    ended(device, name)
+    expected = "".join(f"{i} é€𝄞 " + "\n" * (i % 500 == 499) for i in range(3000))
+    assert device.log_text(name) == expected
+    assert "".join(m.msg for m in device.log(name, follow=True)) == expected
+    device.remove(name)
+
+
+def test_bytes_that_are_no_text_are_replaced(device, image, unique):
+    name = unique()
+    device.start(image, name, cmd=r"""sh -c 'printf "a\377b\303(\342\202 c\n"'""")
+    ended(device, name)
+    text = device.log_text(name)
+    assert text.replace("\N{REPLACEMENT CHARACTER}", "") == "ab( c\n"
+    assert "\N{REPLACEMENT CHARACTER}" in text
+    device.remove(name)
+
+
+def test_both_streams_in_order(device, image, unique):
+    name = unique()
+    script = "for i in 1 2 3 4 5; do echo out $i; sleep 0.05; echo err $i >&2; sleep 0.05; done"
+    device.start(image, name, cmd=f"sh -c '{script}'")
+    ended(device, name)
+    assert device.log_text(name) == "".join(f"out {i}\nerr {i}\n" for i in range(1, 6))
+    device.remove(name)
+
+
+def test_a_large_log_comes_in_large_messages_that_end_with_a_line(device, image, unique):
+    name, count, size = unique(), 40_000, 100
+    device.start(image, name, cmd=f"/bin/chatter {count} {size}")
+    ended(device, name)
+    messages = [message.msg for message in device.log(name)]
+    text = "".join(messages)
+    assert [line.split()[0] for line in text.splitlines()] == [
+        str(number) for number in range(1, count + 1)]
+    assert len(text) >= count * size
+    assert max(len(m.encode()) for m in messages) <= LARGEST
+    whole = [m for m in messages if len(m) > LARGEST // 2]
+    assert len(whole) > len(messages) / 2
+    device.remove(name)
+
+
+def test_following_sees_lines_as_they_are_written(device, image, unique):
+    name = unique()
+    device.start(image, name, cmd="sh -c 'while :; do date +%s.%N; sleep 0.2; done'")
+    call = device.log(name, follow=True)
+    for _, message in zip(range(5), call):
+        assert message.msg
+    call.cancel()
+    device.remove(name)
+
+
+def test_following_goes_on_over_restarts_and_misses_nothing(device, image, unique):
+    name = unique()
+    device.start(image, name, cmd="sh -c 'echo begin; sleep 0.3; printf end; exit 1'",
+                 restart={"policy": "ON_FAILURE", "attempts": 3})
+    text = "".join(message.msg for message in device.log(name, follow=True))
+    assert text == "begin\nend" * 4
+    device.remove(name)
+
+
+def test_following_ends_when_the_container_is_stopped(device, image, unique):
+    name = unique()
+    device.start(image, name, restart={"policy": "ALWAYS"})
+    texts, done = [], threading.Event()
+
+    def follow():
+        for message in device.log(name, follow=True):
+            texts.append(message.msg)
+        done.set()
+
+    threading.Thread(target=follow, daemon=True).start()
+    wait_until(lambda: "serving" in "".join(texts), "the first line")
+    device.stop(name)
+    assert done.wait(30)
+    assert "".join(texts).endswith("stopping\n")
+    device.remove(name)
+
+
+def test_following_ends_when_the_container_is_removed(device, image, unique):
+    name = unique()
+    device.start(image, name)
+    call = device.log(name, follow=True)
+    assert "serving" in next(call).msg
+    device.remove(name)
+    assert "".join(message.msg for message in call) in ("", "stopping\n")
+
+
+def test_many_followers_are_cancelled_without_a_trace(device, stack, image, unique):
+    name = unique()
+    device.start(image, name, cmd="sh -c 'while :; do echo x; sleep 0.1; done'")
+    device.log_text(name)
+    before = len(stack.front.descriptors()), len(stack.runtime.descriptors())
+    calls = [device.log(name, follow=True) for _ in range(20)]
+    for call in calls:
+        next(call)
+    for call in calls:
+        call.cancel()
+
+    def idle():
+        # A few idle connections are kept for the next calls.
+        return (len(stack.front.descriptors()) <= before[0] + 4
+                and len(stack.runtime.descriptors()) <= before[1] + 12)
+    wait_until(idle, "the descriptors to be closed")
+    device.remove(name)
+
+
+def test_a_reader_that_is_slow_stops_the_sender(device, stack, image, unique):
+    name, count = unique(), 200_000
+    device.start(image, name, cmd=f"/bin/chatter {count} 100")
+    ended(device, name)
+    call = device.log(name)
+    next(call)
+    time.sleep(1)
+    before = stack.front.status("VmRSS"), stack.runtime.status("VmRSS")
+    time.sleep(1)
+    after = stack.front.status("VmRSS"), stack.runtime.status("VmRSS")
+    assert after[0] - before[0] < 1 << 20 and after[1] - before[1] < 1 << 20
+    assert sum(len(message.msg) for message in call) > count * 100 - (1 << 20)
+    device.remove(name)
+
+
+@pytest.mark.parametrize("follow", [False, True])
+def test_a_deadline_ends_a_log(device, image, unique, follow):
+    name = unique()
+    device.start(image, name, cmd="sh -c 'while :; do echo x; sleep 0.1; done'")
+    if follow:
+        with pytest.raises(grpc.RpcError) as failure:
+            for _ in device.log(name, follow=True, timeout=1):
+                pass
+        assert failure.value.code() is Code.DEADLINE_EXCEEDED
+    else:
+        assert code_of(device.log_text, name) is Code.OK
+    device.remove(name)
