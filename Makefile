@@ -6,6 +6,7 @@ SHELL := /bin/bash
 .DELETE_ON_ERROR:
 # swift build locks .build and uses every processor by itself: -j would gain nothing.
 .NOTPARALLEL:
+.SILENT:
 .DEFAULT_GOAL := all
 
 SWIFT ?= swift
@@ -41,6 +42,9 @@ install: all
 	done
 	for program in $(DAEMONS); do
 	    install -D -m 755 "$(BIN)/$$program" "$(DESTDIR)$(PREFIX)/sbin/$$program"
+	done
+	for page in man/*.[1-8]; do
+	    install -D -m 644 "$$page" "$(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$${page##*/}"
 	done
 
 ## deps        install with apt what building and testing need, besides Swift
