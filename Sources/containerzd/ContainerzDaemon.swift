@@ -124,7 +124,11 @@ struct ContainerzDaemon: ParsableCommand {
         try await Lifecycle(logger, drainTime: Self.drainTime + .seconds(5)).run {
             server.beginGracefulShutdown()
         } _: {
-            try await server.serve()
+            do {
+                try await server.serve()
+            } catch let error as GRPCCore.RuntimeError where error.code == .serverIsStopped {
+                // Told to stop before it began.
+            }
         }
     }
 

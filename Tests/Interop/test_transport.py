@@ -224,7 +224,7 @@ def test_nothing_is_left_open_after_clients_have_gone(echo_server, certificates)
             with echo_server.channel(kind, [("grpc.use_local_subchannel_pool", 1)]) as channel:
                 assert finish(channel.stream_stream("/interop.Echo/Echo")(
                     iter([b"x"]), timeout=DEADLINE)) == [b"x"]
-    wait_until(lambda: connections() == before, "the connections to close")
+    wait_until(lambda: connections() <= before, "the connections to close")
 
 
 def test_keepalive_pings_are_answered(echo_server, never_ending):
