@@ -73,7 +73,9 @@ public final class HTTPClient {
     }
 
     private func watch(_ socket: CInt, _ what: CInt) {
-        if what == CURL_POLL_REMOVE {
+        // One that rests is not watched at all: a peer that hangs up meanwhile would be reported
+        // over and over.
+        if what == CURL_POLL_REMOVE || what == CURL_POLL_NONE {
             watches.removeValue(forKey: socket)?.cancel()
             return
         }

@@ -44,8 +44,14 @@ public final class RequestStream {
         if let watch {
             watch.wait(for: .readable)
         } else {
-            watch = try Watch(descriptor.number, for: .readable) { [weak self] _ in
-                self?.watch?.wait(for: [])
+            watch = try Watch(descriptor.number, for: .readable) { [weak self] readiness in
+                if readiness.contains(.hangup) {
+                    // It would be reported over and over while the peer takes its time; from now
+                    // on every read finds bytes or the end, so nothing will be waited for again.
+                    self?.stop()
+                } else {
+                    self?.watch?.wait(for: [])
+                }
                 handler()
             }
         }
