@@ -75,6 +75,7 @@ let package = Package(
         tests(of: "HTTPClient", ["SystemIO"]),
 
         module("RuntimeAPI", ["SystemIO", "Varlink"], exclude: ["org.containerz.Runtime.varlink"]),
+        tests(of: "RuntimeAPI", ["Varlink"]),
 
         module("ContainerEngine", ["SystemIO", "OCI", "HTTPClient", "RuntimeAPI"]),
         tests(of: "ContainerEngine", ["RuntimeAPI", "SystemIO"]),

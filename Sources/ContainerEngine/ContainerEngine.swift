@@ -42,6 +42,11 @@ public protocol ContainerEngine: AnyObject, Sendable {
     func stop(container name: String, force: Bool, restart: Bool) async throws
     func remove(container name: String, force: Bool) async throws
 
+    func volumes(_ filters: Runtime.Filters) async throws -> [Volume]
+    /// - Returns: the volume's name.
+    func create(_ spec: VolumeSpec) async throws -> String
+    func remove(volume name: String, force: Bool) async throws
+
     /// Hands over what the container wrote, in order, until the log ends.
     func logs(
         container name: String, follow: Bool, _ output: @EventLoop ([UInt8]) async throws -> Void

@@ -54,7 +54,7 @@ extension DockerEngine {
         for volume in spec.volumes {
             if volume.name.hasPrefix("/") {
                 guard access(volume.name, F_OK) == 0 else {
-                    throw RuntimeError.volumeNotFound(InstanceName.printable(volume.name))
+                    throw RuntimeError.pathNotFound(InstanceName.printable(volume.name))
                 }
             } else {
                 let path = "/volumes/\(percentEncoded(volume.name))"

@@ -75,6 +75,14 @@ struct ContainerSummary: Decodable {
             case type = "Type"
         }
     }
+    struct Mount: Decodable {
+        /// A volume's; none for a bind.
+        var name: String?
+
+        private enum CodingKeys: String, CodingKey {
+            case name = "Name"
+        }
+    }
     var id: String
     var names: [String]?
     var image: String?
@@ -83,6 +91,7 @@ struct ContainerSummary: Decodable {
     var labels: [String: String]?
     var created: Int64?
     var ports: [Port]?
+    var mounts: [Mount]?
 
     private enum CodingKeys: String, CodingKey {
         case id = "Id"
@@ -93,6 +102,7 @@ struct ContainerSummary: Decodable {
         case labels = "Labels"
         case created = "Created"
         case ports = "Ports"
+        case mounts = "Mounts"
     }
 }
 

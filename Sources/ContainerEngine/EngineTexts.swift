@@ -18,6 +18,12 @@ enum EngineTexts {
         text.contains("no such process")
     }
 
+    /// Podman answers 500.
+    static func saysDriverIsUnknown(_ text: String) -> Bool {
+        text.contains("required plugin missing") || text.contains("no volume plugin with name")
+            || text.contains("error looking up volume plugin")
+    }
+
     static func saysStorageIsFull(_ text: String) -> Bool {
         text.contains("no space left on device") || text.contains("disk quota exceeded")
     }

@@ -27,6 +27,7 @@ enum Filters {
     }
 
     static let containerKeys: Set = ["name", "id", "label", "status", "image"]
+    static let volumeKeys: Set = ["name", "driver", "label"]
     static let imageKeys: Set = ["reference", "label", "dangling", "id"]
 
     static func matches(_ filters: Runtime.Filters, _ container: Container) -> Bool {
@@ -58,6 +59,17 @@ enum Filters {
             case "label": values.allSatisfy { hasLabel($0, labels) }
             case "dangling": values.contains { Bool($0) == image.names.isEmpty }
             case "id": values.contains { matches(id: $0, image.id) }
+            default: false
+            }
+        }
+    }
+
+    static func matches(_ filters: Runtime.Filters, _ volume: Volume) -> Bool {
+        filters.allSatisfy { key, values in
+            switch key {
+            case "name": values.contains { matches(pattern: $0, volume.name) }
+            case "driver": values.contains { matches(pattern: $0, volume.driver) }
+            case "label": values.allSatisfy { hasLabel($0, volume.labels) }
             default: false
             }
         }

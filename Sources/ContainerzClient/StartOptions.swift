@@ -96,7 +96,7 @@ public struct StartOptions: Sendable {
         }
     }
 
-    private static func pairs(
+    static func pairs(
         _ texts: [String], _ option: String
     ) throws(OptionError) -> [String: String] {
         var pairs: [String: String] = [:]

@@ -49,6 +49,9 @@ public struct ContainerzService: RegistrableRPCService {
         router.onUnary(Method.StopContainer.descriptor, stopContainer)
         router.onUnary(Method.RemoveContainer.descriptor, removeContainer)
         router.onServerStreaming(Method.Log.descriptor, log)
+        router.onUnary(Method.CreateVolume.descriptor, createVolume)
+        router.onUnary(Method.RemoveVolume.descriptor, removeVolume)
+        router.onServerStreaming(Method.ListVolume.descriptor, listVolume)
     }
 
     // MARK: Images
@@ -132,7 +135,7 @@ public struct ContainerzService: RegistrableRPCService {
     }
 
     /// A key that is there twice has the values of both.
-    private static func filters(_ filters: [(String, [String])]) -> Runtime.Filters {
+    static func filters(_ filters: [(String, [String])]) -> Runtime.Filters {
         Dictionary(filters, uniquingKeysWith: +)
     }
 

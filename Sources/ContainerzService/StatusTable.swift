@@ -28,10 +28,12 @@ enum StatusTable {
 
     private static func code(for error: RuntimeAPI.RuntimeError) -> RPCError.Code {
         switch error {
-        case .imageNotFound, .containerNotFound, .networkNotFound, .volumeNotFound: .notFound
-        case .imageInUse, .containerRunning, .restartPolicyRejected, .userRejected:
+        case .imageNotFound, .containerNotFound, .networkNotFound, .volumeNotFound,
+            .driverNotFound, .pathNotFound:
+            .notFound
+        case .imageInUse, .containerRunning, .volumeInUse, .restartPolicyRejected, .userRejected:
             .failedPrecondition
-        case .containerExists: .alreadyExists
+        case .containerExists, .volumeExists: .alreadyExists
         case .portInUse, .stopFailed, .engineUnavailable: .unavailable
         case .invalidArgument: .invalidArgument
         case .insufficientStorage: .resourceExhausted

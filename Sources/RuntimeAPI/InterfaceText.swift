@@ -118,6 +118,29 @@ extension Runtime {
           created: int
         )
 
+        # Storage that outlives the containers that mount it.
+        type Volume (
+          name: string,
+          # `local`, or the name of a plugin.
+          driver: string,
+          # What the driver was given, such as `type`, `o` and `device`.
+          options: [string]string,
+          labels: [string]string,
+          # In seconds since 1970; 0 when the engine does not tell.
+          created: int
+        )
+
+        # A volume to be.
+        type VolumeSpec (
+          # Made up by the runtime when absent or empty.
+          name: ?string,
+          # `local` when absent or empty.
+          driver: ?string,
+          # For `local`: none, or `type`, `o` and `device` as mount(8) has them.
+          options: ?[string]string,
+          labels: ?[string]string
+        )
+
         # The file system that holds the engine's images, in bytes.
         type Storage (
           free: int,
@@ -186,6 +209,17 @@ extension Runtime {
         # [Supports 'more' flag]
         method StreamLogs(name: string, follow: ?bool, output: ?int) -> (data: ?string)
 
+        # The volumes that match all filters, by name. Keys: `name`, `driver`, `label` (KEY or KEY=VALUE). Of
+        # several values one must match, of labels all; `*` stands for any run of characters in a name.
+        method ListVolumes(filters: ?[string][]string) -> (volumes: []Volume)
+
+        # Creates a volume. A directory of the device that is to be bound has to exist.
+        method CreateVolume(spec: VolumeSpec) -> (name: string)
+
+        # Removes a volume and what is in it; never one that a container uses, running or not. force removes
+        # it although its driver does not answer, where the engine can do that.
+        method RemoveVolume(name: string, force: ?bool) -> ()
+
         # There is no such image on the device.
         error ImageNotFound (image: ImageName)
 
@@ -207,6 +241,18 @@ extension Runtime {
         error NetworkNotFound (network: string)
 
         error VolumeNotFound (volume: string)
+
+        # The name is taken.
+        error VolumeExists (volume: string)
+
+        # A container uses it.
+        error VolumeInUse (volume: string, container: string)
+
+        # The engine has no such volume driver.
+        error DriverNotFound (driver: string)
+
+        # There is no such file or directory on the device.
+        error PathNotFound (path: string)
 
         # A parameter that cannot be right, whatever the state of the device.
         error InvalidArgument (field: string, reason: string)

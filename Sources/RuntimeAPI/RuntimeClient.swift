@@ -115,6 +115,19 @@ extension RuntimeClient {
         _ = try await call(Runtime.RemoveContainer.self, .init(name: name, force: force))
     }
 
+    public func volumes(filters: Runtime.Filters = [:]) async throws -> [Volume] {
+        try await call(Runtime.ListVolumes.self, .init(filters: filters)).volumes
+    }
+
+    /// - Returns: the volume's name.
+    public func create(_ spec: VolumeSpec) async throws -> String {
+        try await call(Runtime.CreateVolume.self, .init(spec: spec)).name
+    }
+
+    public func removeVolume(_ name: String, force: Bool) async throws {
+        _ = try await call(Runtime.RemoveVolume.self, .init(name: name, force: force))
+    }
+
     /// Writes what a container wrote to `output`, the write end of a pipe, until the log ends.
     public func streamLogs(
         of name: String, follow: Bool, to output: consuming Descriptor

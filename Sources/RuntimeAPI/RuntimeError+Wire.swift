@@ -13,6 +13,10 @@ extension RuntimeError {
         case portInUse = "PortInUse"
         case networkNotFound = "NetworkNotFound"
         case volumeNotFound = "VolumeNotFound"
+        case volumeExists = "VolumeExists"
+        case volumeInUse = "VolumeInUse"
+        case pathNotFound = "PathNotFound"
+        case driverNotFound = "DriverNotFound"
         case invalidArgument = "InvalidArgument"
         case restartPolicyRejected = "RestartPolicyRejected"
         case userRejected = "UserRejected"
@@ -25,7 +29,7 @@ extension RuntimeError {
     }
 
     private enum CodingKeys: CodingKey {
-        case image, container, name, port, network, volume, field, user, reason
+        case image, container, name, port, network, volume, driver, path, field, user, reason
     }
 
     public var errorName: String { "\(Runtime.interface).\(wireName.rawValue)" }
@@ -40,6 +44,10 @@ extension RuntimeError {
         case .portInUse: .portInUse
         case .networkNotFound: .networkNotFound
         case .volumeNotFound: .volumeNotFound
+        case .volumeExists: .volumeExists
+        case .volumeInUse: .volumeInUse
+        case .pathNotFound: .pathNotFound
+        case .driverNotFound: .driverNotFound
         case .invalidArgument: .invalidArgument
         case .restartPolicyRejected: .restartPolicyRejected
         case .userRejected: .userRejected
@@ -66,7 +74,14 @@ extension RuntimeError {
             try fields.encode(port, forKey: .port)
         case .networkNotFound(let network):
             try fields.encode(network, forKey: .network)
-        case .volumeNotFound(let volume):
+        case .volumeInUse(let volume, let container):
+            try fields.encode(volume, forKey: .volume)
+            try fields.encode(container, forKey: .container)
+        case .pathNotFound(let path):
+            try fields.encode(path, forKey: .path)
+        case .driverNotFound(let driver):
+            try fields.encode(driver, forKey: .driver)
+        case .volumeNotFound(let volume), .volumeExists(let volume):
             try fields.encode(volume, forKey: .volume)
         case .invalidArgument(let field, let reason):
             try fields.encode(field, forKey: .field)
@@ -104,6 +119,11 @@ extension RuntimeError {
             case .portInUse: .portInUse(try fields.decode(UInt16.self, forKey: .port))
             case .networkNotFound: .networkNotFound(try text(.network))
             case .volumeNotFound: .volumeNotFound(try text(.volume))
+            case .volumeExists: .volumeExists(try text(.volume))
+            case .volumeInUse:
+                .volumeInUse(try text(.volume), container: try text(.container))
+            case .pathNotFound: .pathNotFound(try text(.path))
+            case .driverNotFound: .driverNotFound(try text(.driver))
             case .invalidArgument:
                 .invalidArgument(field: try text(.field), reason: try text(.reason))
             case .restartPolicyRejected: .restartPolicyRejected(reason: try text(.reason))

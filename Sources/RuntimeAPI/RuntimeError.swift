@@ -14,6 +14,14 @@ public enum RuntimeError: InterfaceError, Hashable {
     case portInUse(UInt16)
     case networkNotFound(String)
     case volumeNotFound(String)
+    /// The name is taken.
+    case volumeExists(String)
+    /// A container uses it.
+    case volumeInUse(String, container: String)
+    /// There is no such file or directory on the device.
+    case pathNotFound(String)
+    /// The engine has no such volume driver.
+    case driverNotFound(String)
     /// A parameter that cannot be right, whatever the state of the device.
     case invalidArgument(field: String, reason: String)
     case restartPolicyRejected(reason: String)
@@ -50,6 +58,11 @@ extension RuntimeError: CustomStringConvertible {
         case .portInUse(let port): "port \(port) is in use"
         case .networkNotFound(let network): "there is no network \(network)"
         case .volumeNotFound(let volume): "there is no volume \(volume)"
+        case .volumeExists(let volume): "there is a volume \(volume) already"
+        case .volumeInUse(let volume, let container):
+            "volume \(volume) is in use by container \(container)"
+        case .pathNotFound(let path): "there is no \(path) on the device"
+        case .driverNotFound(let driver): "there is no volume driver \(driver)"
         case .invalidArgument(let field, let reason): "\(field): \(reason)"
         case .restartPolicyRejected(let reason): "restart policy: \(reason)"
         case .userRejected(let user, let reason): "user \(user): \(reason)"

@@ -22,6 +22,7 @@ public struct RuntimeService {
         var service = Service(interface: Runtime.interface, description: Runtime.interfaceText)
         addImages(to: &service)
         addContainers(to: &service)
+        addVolumes(to: &service)
         return service
     }
 
@@ -89,6 +90,25 @@ public struct RuntimeService {
         }
         service.on(Runtime.StreamLogs.self) { call in
             try await streamLogs(call)
+        }
+    }
+
+    private func addVolumes(to service: inout Service) {
+        service.on(Runtime.ListVolumes.self) { call in
+            .init(volumes: try await engines.use { try await $0.volumes(call.parameters.filters) })
+        }
+        service.on(Runtime.CreateVolume.self) { call in
+            let name = try await engines.use { try await $0.create(call.parameters.spec) }
+            logger.info("created", metadata: ["volume": "\(name)"])
+            return .init(name: name)
+        }
+        service.on(Runtime.RemoveVolume.self) { call in
+            let wanted = call.parameters
+            try await engines.use {
+                try await $0.remove(volume: wanted.name, force: wanted.force)
+            }
+            logger.info("removed", metadata: ["volume": "\(wanted.name)"])
+            return Nothing()
         }
     }
 

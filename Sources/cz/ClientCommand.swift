@@ -12,7 +12,9 @@ struct ClientCommand: ParsableCommand {
             Environment: CZ_TARGET, CZ_CA, CZ_CERT and CZ_KEY stand for the options of these names.
             """,
         version: containerzVersion,
-        subcommands: [ImageCommand.self, ContainerCommand.self, DeployCommand.self])
+        subcommands: [
+            ImageCommand.self, ContainerCommand.self, VolumeCommand.self, DeployCommand.self,
+        ])
 
     /// Options before the command mean the same as behind it.
     enum Level {}

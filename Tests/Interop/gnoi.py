@@ -81,6 +81,22 @@ class Device:
         self.stub.RemoveImage(messages.RemoveImageRequest(
             name=repository, tag=tag, force=force), timeout=DEADLINE)
 
+    def volumes(self, **filters):
+        """All volumes by their names."""
+        request = messages.ListVolumeRequest(
+            filter=[{"key": key, "value": value} for key, value in filters.items()])
+        return {volume.name: volume
+                for volume in self.stub.ListVolume(request, timeout=DEADLINE)}
+
+    def create_volume(self, name="", **fields):
+        """The volume's name."""
+        return self.stub.CreateVolume(
+            messages.CreateVolumeRequest(name=name, **fields), timeout=DEADLINE).name
+
+    def remove_volume(self, name, force=False):
+        self.stub.RemoveVolume(
+            messages.RemoveVolumeRequest(name=name, force=force), timeout=DEADLINE)
+
     def log(self, name, follow=False, timeout=DEADLINE):
         """The call, whose messages are to be iterated over."""
         return self.stub.Log(

@@ -112,6 +112,25 @@ def test_deploy_pushes_and_starts(cz, file, unique):
     cz.run("image", "remove", image)
 
 
+def test_volumes(cz, unique, tmp_path):
+    name, bound = unique("volume"), unique("volume")
+    assert cz.run("volume", "create", name, "--label", "tier=data") == f"{name}\n"
+    assert cz.json("volume", "create", bound, "--bind", tmp_path, "--mount-option", "ro") == [
+        {"volume": bound}]
+    (listed,) = cz.json("volume", "list", "--filter", f"name={bound}")
+    assert listed["options"] == {"type": "none", "o": "bind,ro", "device": str(tmp_path)}
+    assert listed["created"] > 0
+    header, *rows = cz.run("volume", "list", "--filter", f"name={bound}").splitlines()
+    assert header.split() == ["NAME", "DRIVER", "OPTIONS"]
+    assert rows[0].split()[:3] == [bound, "local", f"device={tmp_path}"]
+    assert f"there is a volume {name} already (alreadyExists)" in cz.fails(
+        "volume", "create", name)
+    cz.run("volume", "create", "--bind", "/tmp", "--driver", "x", code=USAGE)
+    assert "--bind and --driver exclude each other" in cz.errors
+    cz.run("volume", "remove", name, bound, unique("missing"))
+    assert cz.json("volume", "list", "--filter", f"name={name}") == []
+
+
 def test_an_image_from_standard_input(docker_cz, tarball, unique):
     image = f"{unique('image')}:1.0"
     (pushed,) = docker_cz.json("image", "push", "-", image, input=tarball)

@@ -1,0 +1,99 @@
+import GNOI
+import GRPCCore
+import SwiftProtobuf
+
+/// A volume of a device.
+public struct ListedVolume: Codable, Hashable, Sendable {
+    public var name: String
+    public var driver: String
+    public var options: [String: String]
+    public var labels: [String: String]
+    /// In seconds since 1970; nil when the device does not tell.
+    public var created: Int64?
+}
+
+/// A volume to be, as it is written on a command line.
+public struct VolumeOptions: Sendable {
+    /// Made up by the device when empty.
+    public var name = ""
+    /// A directory of the device to bind; nil for storage of the engine's own.
+    public var bind: String?
+    /// Further mount options of the bind.
+    public var mountOptions: [String] = []
+    /// A volume plugin; nil for the engine's own driver.
+    public var driver: String?
+    /// `KEY=VALUE`, for the plugin.
+    public var driverOptions: [String] = []
+    /// `KEY=VALUE`.
+    public var labels: [String] = []
+
+    public init() {}
+
+    /// - Throws: ``OptionError`` that names the option.
+    public func request() throws(OptionError) -> Gnoi_Containerz_CreateVolumeRequest {
+        var request = Gnoi_Containerz_CreateVolumeRequest()
+        request.name = name
+        request.labels = try StartOptions.pairs(labels, "--label")
+        request.driver = .dsLocal
+        if let bind {
+            guard driver == nil else { throw OptionError("--bind and --driver exclude each other") }
+            request.localMountOptions.type = .none
+            request.localMountOptions.options = ["bind"] + mountOptions
+            request.localMountOptions.mountpoint = bind
+        } else if !mountOptions.isEmpty {
+            throw OptionError("--mount-option goes with --bind")
+        }
+        var custom = try StartOptions.pairs(driverOptions, "--driver-option")
+        if let driver {
+            guard custom["driver"] == nil else {
+                throw OptionError("--driver-option: 'driver' is what --driver sets")
+            }
+            custom["driver"] = driver
+            request.driver = .dsCustom
+            request.customOptions.options = custom
+        } else if !custom.isEmpty {
+            throw OptionError("--driver-option goes with --driver")
+        }
+        return request
+    }
+}
+
+extension Device {
+    /// - Returns: the volume's name.
+    /// - Throws: `RPCError`.
+    public func create(_ request: Gnoi_Containerz_CreateVolumeRequest) async throws -> String {
+        try await client.createVolume(request, options: options).name
+    }
+
+    /// - Throws: `RPCError`.
+    public func volumes(filters: Filters = [:]) async throws -> [ListedVolume] {
+        let request = Gnoi_Containerz_ListVolumeRequest.with {
+            $0.filter = filters.map { filter in
+                .with {
+                    $0.key = filter.key
+                    $0.value = filter.value
+                }
+            }
+        }
+        return try await client.listVolume(request, options: options) { response in
+            var volumes: [ListedVolume] = []
+            for try await volume in response.messages {
+                volumes.append(
+                    ListedVolume(
+                        name: volume.name, driver: volume.driver, options: volume.options,
+                        labels: volume.labels,
+                        created: volume.hasCreated ? volume.created.seconds : nil))
+            }
+            return volumes
+        }
+    }
+
+    /// - Throws: `RPCError`.
+    public func removeVolume(_ name: String, force: Bool) async throws {
+        let request = Gnoi_Containerz_RemoveVolumeRequest.with {
+            $0.name = name
+            $0.force = force
+        }
+        _ = try await client.removeVolume(request, options: options)
+    }
+}

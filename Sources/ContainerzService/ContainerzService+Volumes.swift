@@ -1,0 +1,51 @@
+import GNOI
+import GRPCCore
+import RuntimeAPI
+import SwiftProtobuf
+import SystemIO
+
+// The RPCs on volumes.
+
+extension ContainerzService {
+    @EventLoop
+    func createVolume(
+        _ request: Gnoi_Containerz_CreateVolumeRequest
+    ) async throws -> Gnoi_Containerz_CreateVolumeResponse {
+        let name = try await runtime.create(try VolumeSpec(request))
+        return .with { $0.name = name }
+    }
+
+    /// There being no such volume is what the client wants.
+    @EventLoop
+    func removeVolume(
+        _ request: Gnoi_Containerz_RemoveVolumeRequest
+    ) async throws -> Gnoi_Containerz_RemoveVolumeResponse {
+        try Self.requireName(request.name, "name")
+        do {
+            try await runtime.removeVolume(request.name, force: request.force)
+        } catch RuntimeAPI.RuntimeError.volumeNotFound {}
+        return .init()
+    }
+
+    @EventLoop
+    func listVolume(
+        _ request: Gnoi_Containerz_ListVolumeRequest,
+        _ writer: RPCWriter<Gnoi_Containerz_ListVolumeResponse>
+    ) async throws {
+        let volumes = try await runtime.volumes(
+            filters: Self.filters(request.filter.map { ($0.key, $0.value) }))
+        try await writer.write(contentsOf: volumes.map(Self.response))
+    }
+
+    private static func response(_ volume: Volume) -> Gnoi_Containerz_ListVolumeResponse {
+        .with {
+            $0.name = volume.name
+            $0.driver = volume.driver
+            $0.options = volume.options
+            $0.labels = volume.labels
+            if volume.created > 0 {
+                $0.created = Google_Protobuf_Timestamp(seconds: volume.created)
+            }
+        }
+    }
+}
