@@ -80,15 +80,20 @@ let package = Package(
         module("ContainerEngine", ["SystemIO", "OCI", "HTTPClient", "RuntimeAPI"]),
         tests(of: "ContainerEngine", ["RuntimeAPI", "SystemIO"]),
 
+        module("ContainerUpdate", ["SystemIO", "RuntimeAPI", "ContainerEngine", log]),
+
         module("Daemon", ["SystemIO", log]),
         module(
             "RuntimeService",
-            ["SystemIO", "CSystem", "Varlink", "RuntimeAPI", "ContainerEngine", log]),
+            [
+                "SystemIO", "CSystem", "Varlink", "RuntimeAPI", "ContainerEngine",
+                "ContainerUpdate", log,
+            ]),
         program(
             "cz-runtime",
             [
-                "RuntimeService", "ContainerEngine", "RuntimeAPI", "Varlink", "Daemon", "SystemIO",
-                log, arguments,
+                "RuntimeService", "ContainerEngine", "ContainerUpdate", "RuntimeAPI", "Varlink",
+                "Daemon", "SystemIO", log, arguments,
             ]),
 
         module("GNOI", [grpc, grpcProtobuf, protobuf], exclude: ["protos"]),

@@ -84,7 +84,7 @@ extension CreateDocument {
             target: volume.mountPoint, readOnly: volume.readOnly)
     }
 
-    private static func restartPolicy(
+    static func restartPolicy(
         _ restart: ContainerSpec.RestartPolicy
     ) throws(RuntimeError) -> RestartPolicyDocument {
         guard restart.attempts >= 0, restart.attempts == 0 || restart.policy == .onFailure else {

@@ -16,7 +16,9 @@ extension DockerEngine {
             // status, whether `all` is set or not.
             let listed = try await containerSummaries(all: all || filters["status"] != nil)
             var containers: [Container] = []
-            for summary in listed where limit <= 0 || containers.count < limit {
+            for summary in listed
+            where (limit <= 0 || containers.count < limit) && !UpdateName.isOne(Self.name(summary))
+            {
                 let container = Self.container(summary)
                 if Filters.matches(filters, container) { containers.append(container) }
             }
@@ -52,6 +54,8 @@ extension DockerEngine {
     static func container(_ summary: ContainerSummary) -> Container {
         var labels = summary.labels ?? [:]
         let kept = labels.removeValue(forKey: EngineLabel.image)
+        labels[EngineLabel.spec] = nil
+        labels[EngineLabel.replaces] = nil
         return Container(
             id: summary.id, name: name(summary),
             image: ImageName(engineName: kept ?? summary.image ?? ""),
@@ -90,7 +94,7 @@ extension DockerEngine {
 
     /// Asks it to end and kills it when it does not. The engine notes that this was wanted, so
     /// that no restart policy brings it back.
-    private func stop(
+    func stop(
         _ container: ContainerDocument, named name: String, force: Bool
     ) async throws {
         do {

@@ -119,13 +119,13 @@ extension DockerEngine {
         }
     }
 
-    private func events(of id: String) async throws -> HTTPResponse {
+    func events(of id: String) async throws -> HTTPResponse {
         try await api.open(
             "GET", "/events", [("filters", #"{"container":["\#(id)"]}"#)], timeout: nil)
     }
 
     /// - Returns: false when nothing happened in time.
-    private func nextEvent(
+    func nextEvent(
         _ events: HTTPResponse, before deadline: ContinuousClock.Instant?
     ) async throws -> Bool {
         guard let deadline else { return try await events.next() != nil }

@@ -15,8 +15,9 @@ extension DockerEngine {
                 throw RuntimeError.containerExists(name: spec.name)
             }
             try await checkSurroundings(spec)
-            let document = try CreateDocument(
+            var document = try CreateDocument(
                 spec, image: found.name, imageName: found.engineName)
+            try Self.keep(spec, in: &document)
             let name = spec.name.isEmpty ? InstanceName.makeUp(for: found.name) : spec.name
             let id = try await create(document, spec, named: name)
             do {
@@ -50,7 +51,9 @@ extension DockerEngine {
 
     /// Looks before it is too late: Docker makes up volumes it does not know, and tells of
     /// networks and ports only when the container exists already.
-    private func checkSurroundings(_ spec: ContainerSpec) async throws {
+    ///
+    /// - Parameter old: the id of a container that will be gone by then.
+    func checkSurroundings(_ spec: ContainerSpec, replacing old: String? = nil) async throws {
         for volume in spec.volumes {
             if volume.name.hasPrefix("/") {
                 guard access(volume.name, F_OK) == 0 else {
@@ -72,7 +75,8 @@ extension DockerEngine {
         }
         if !spec.ports.isEmpty, network != "host" {
             let taken = Set(
-                try await containerSummaries(all: false).flatMap { container in
+                try await containerSummaries(all: false).filter { $0.id != old }.flatMap {
+                    container in
                     (container.ports ?? []).filter { $0.type != "udp" }.compactMap(\.publicPort)
                 })
             if let port = spec.ports.first(where: { taken.contains($0.external) }) {
@@ -81,7 +85,7 @@ extension DockerEngine {
         }
     }
 
-    private func create(
+    func create(
         _ document: CreateDocument, _ spec: ContainerSpec, named name: String
     ) async throws -> String {
         do {

@@ -113,6 +113,14 @@ struct ContainerDocument: Decodable {
         var paused: Bool?
         var restarting: Bool?
         var exitCode: Int?
+        var startedAt: String?
+        var health: Health?
+
+        struct Health: Decodable {
+            var status: String?
+
+            private enum CodingKeys: String, CodingKey { case status = "Status" }
+        }
 
         private enum CodingKeys: String, CodingKey {
             case status = "Status"
@@ -120,6 +128,8 @@ struct ContainerDocument: Decodable {
             case paused = "Paused"
             case restarting = "Restarting"
             case exitCode = "ExitCode"
+            case startedAt = "StartedAt"
+            case health = "Health"
         }
     }
     struct Config: Decodable {
@@ -144,6 +154,18 @@ struct ContainerDocument: Decodable {
     var config: Config?
     var hostConfig: HostConfig?
     var restartCount: Int?
+    var mounts: [Mount]?
+
+    struct Mount: Decodable {
+        /// A volume's; none for a bind.
+        var name: String?
+        var destination: String
+
+        private enum CodingKeys: String, CodingKey {
+            case name = "Name"
+            case destination = "Destination"
+        }
+    }
 
     /// Whether it runs, or will at any moment: one that is about to be started again counts.
     var isUp: Bool {
@@ -159,6 +181,7 @@ struct ContainerDocument: Decodable {
         case config = "Config"
         case hostConfig = "HostConfig"
         case restartCount = "RestartCount"
+        case mounts = "Mounts"
     }
 }
 

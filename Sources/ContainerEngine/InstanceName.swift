@@ -23,6 +23,10 @@ enum InstanceName {
                 reason: "'\(printable(name))' is not 2 to \(longest) letters, digits, '_', '.' "
                     + "and '-', beginning with a letter or digit")
         }
+        guard !UpdateName.isOne(name) else {
+            throw .invalidArgument(
+                field: "instance_name", reason: "'\(name)' is a name that updates use")
+        }
     }
 
     /// A name for a container of this image that nobody gave one.

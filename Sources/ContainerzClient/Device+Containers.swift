@@ -69,6 +69,26 @@ extension Device {
         _ = try await client.removeContainer(request, options: options)
     }
 
+    /// Replaces a container by one of another image.
+    ///
+    /// - Parameters:
+    ///   - settings: what differs from the old container.
+    ///   - detach: return once the request was found to be sound.
+    /// - Throws: `RPCError`; then the old one is what remains.
+    public func update(
+        _ instance: String, to image: (name: String, tag: String),
+        _ settings: Gnoi_Containerz_StartContainerRequest, detach: Bool
+    ) async throws {
+        let request = Gnoi_Containerz_UpdateContainerRequest.with {
+            $0.instanceName = instance
+            $0.imageName = image.name
+            $0.imageTag = image.tag
+            $0.params = settings
+            $0.async = detach
+        }
+        _ = try await client.updateContainer(request, options: options)
+    }
+
     /// Hands over what the container wrote, until its log ends.
     ///
     /// - Throws: `RPCError`, and what `output` throws.

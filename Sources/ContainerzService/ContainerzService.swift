@@ -48,6 +48,7 @@ public struct ContainerzService: RegistrableRPCService {
         router.onServerStreaming(Method.ListContainer.descriptor, listContainer)
         router.onUnary(Method.StopContainer.descriptor, stopContainer)
         router.onUnary(Method.RemoveContainer.descriptor, removeContainer)
+        router.onUnary(Method.UpdateContainer.descriptor, updateContainer)
         router.onServerStreaming(Method.Log.descriptor, log)
         router.onUnary(Method.CreateVolume.descriptor, createVolume)
         router.onUnary(Method.RemoveVolume.descriptor, removeVolume)

@@ -34,10 +34,10 @@ enum StatusTable {
         case .imageInUse, .containerRunning, .volumeInUse, .restartPolicyRejected, .userRejected:
             .failedPrecondition
         case .containerExists, .volumeExists: .alreadyExists
-        case .portInUse, .stopFailed, .engineUnavailable: .unavailable
+        case .portInUse, .stopFailed, .engineUnavailable, .updateInProgress: .unavailable
         case .invalidArgument: .invalidArgument
         case .insufficientStorage: .resourceExhausted
-        case .startFailed, .loadFailed, .engineFailed: .internalError
+        case .startFailed, .loadFailed, .engineFailed, .updateFailed: .internalError
         }
     }
 

@@ -110,6 +110,42 @@ extension Runtime {
         }
     }
 
+    /// Replaces a container by one of another image, or leaves it as it is.
+    public enum UpdateContainer: Method {
+        public typealias Reply = Nothing
+        public typealias Failure = RuntimeError
+        public static let name = "\(interface).UpdateContainer"
+
+        public struct Parameters: Codable, Hashable, Sendable {
+            public var name: String
+            public var image: ImageName
+            /// What differs from the old container; its image and name are ignored.
+            public var settings: ContainerSpec
+            /// Answer once the request was found to be sound.
+            public var detach: Bool
+
+            public init(
+                name: String, image: ImageName, settings: ContainerSpec = ContainerSpec(),
+                detach: Bool = false
+            ) {
+                self.name = name
+                self.image = image
+                self.settings = settings
+                self.detach = detach
+            }
+
+            public init(from decoder: any Decoder) throws {
+                let fields = try decoder.container(keyedBy: CodingKeys.self)
+                name = try fields.decode(String.self, forKey: .name)
+                image = try fields.decode(ImageName.self, forKey: .image)
+                settings = try fields.decode(.settings, default: ContainerSpec())
+                detach = try fields.decode(.detach, default: false)
+            }
+
+            private enum CodingKeys: CodingKey { case name, image, settings, detach }
+        }
+    }
+
     /// What a container wrote, to a passed descriptor or as replies.
     public enum StreamLogs: Method {
         public typealias Failure = RuntimeError

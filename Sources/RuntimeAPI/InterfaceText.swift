@@ -200,6 +200,20 @@ extension Runtime {
         # Removes a container, with force a running one too.
         method RemoveContainer(name: string, force: ?bool) -> ()
 
+        # Replaces a container by one of another image, in one transaction: whatever happens, the device
+        # losing power included, either the old one or the new one is what remains, under the same name and
+        # with the same volumes. Of `settings` what is empty stays as it is; its image and name are ignored,
+        # and its location cannot change. A stopped container is updated and started. The new one has to
+        # prove itself: by its image's health check, or by running for a while.
+        # With detach the reply comes once the request was found to be sound; the outcome is in the labels
+        # `org.containerz.update.state` (running, done, failed) and `org.containerz.update.error`.
+        method UpdateContainer(
+          name: string,
+          image: ImageName,
+          settings: ?ContainerSpec,
+          detach: ?bool
+        ) -> ()
+
         # Every byte the container wrote, standard output and standard error in the engine's order.
         # With follow it goes on until the container is done for good or the call is cancelled.
         #
@@ -265,6 +279,13 @@ extension Runtime {
 
         # The container was created but would not start; it is gone again.
         error StartFailed (name: string, reason: string)
+
+        # It is being updated; try again later.
+        error UpdateInProgress (name: string)
+
+        # The new version did not prove itself; the old one is back as it was, or will be as soon as the
+        # engine answers.
+        error UpdateFailed (name: string, reason: string)
 
         # It still runs.
         error StopFailed (name: string, reason: string)

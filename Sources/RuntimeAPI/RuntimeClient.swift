@@ -115,6 +115,15 @@ extension RuntimeClient {
         _ = try await call(Runtime.RemoveContainer.self, .init(name: name, force: force))
     }
 
+    /// - Parameter settings: what differs from the old container.
+    public func update(
+        _ name: String, to image: ImageName, settings: ContainerSpec, detach: Bool
+    ) async throws {
+        _ = try await call(
+            Runtime.UpdateContainer.self,
+            .init(name: name, image: image, settings: settings, detach: detach))
+    }
+
     public func volumes(filters: Runtime.Filters = [:]) async throws -> [Volume] {
         try await call(Runtime.ListVolumes.self, .init(filters: filters)).volumes
     }

@@ -21,6 +21,8 @@ extension RuntimeError {
         case restartPolicyRejected = "RestartPolicyRejected"
         case userRejected = "UserRejected"
         case startFailed = "StartFailed"
+        case updateInProgress = "UpdateInProgress"
+        case updateFailed = "UpdateFailed"
         case stopFailed = "StopFailed"
         case loadFailed = "LoadFailed"
         case insufficientStorage = "InsufficientStorage"
@@ -52,6 +54,8 @@ extension RuntimeError {
         case .restartPolicyRejected: .restartPolicyRejected
         case .userRejected: .userRejected
         case .startFailed: .startFailed
+        case .updateInProgress: .updateInProgress
+        case .updateFailed: .updateFailed
         case .stopFailed: .stopFailed
         case .loadFailed: .loadFailed
         case .insufficientStorage: .insufficientStorage
@@ -68,7 +72,8 @@ extension RuntimeError {
         case .imageInUse(let image, let container):
             try fields.encode(image, forKey: .image)
             try fields.encode(container, forKey: .container)
-        case .containerNotFound(let name), .containerRunning(let name), .containerExists(let name):
+        case .containerNotFound(let name), .containerRunning(let name), .containerExists(let name),
+            .updateInProgress(let name):
             try fields.encode(name, forKey: .name)
         case .portInUse(let port):
             try fields.encode(port, forKey: .port)
@@ -89,7 +94,8 @@ extension RuntimeError {
         case .userRejected(let user, let reason):
             try fields.encode(user, forKey: .user)
             try fields.encode(reason, forKey: .reason)
-        case .startFailed(let name, let reason), .stopFailed(let name, let reason):
+        case .startFailed(let name, let reason), .stopFailed(let name, let reason),
+            .updateFailed(let name, let reason):
             try fields.encode(name, forKey: .name)
             try fields.encode(reason, forKey: .reason)
         case .restartPolicyRejected(let reason), .loadFailed(let reason),
@@ -129,6 +135,9 @@ extension RuntimeError {
             case .restartPolicyRejected: .restartPolicyRejected(reason: try text(.reason))
             case .userRejected: .userRejected(user: try text(.user), reason: try text(.reason))
             case .startFailed: .startFailed(name: try text(.name), reason: try text(.reason))
+            case .updateInProgress: .updateInProgress(name: try text(.name))
+            case .updateFailed:
+                .updateFailed(name: try text(.name), reason: try text(.reason))
             case .stopFailed: .stopFailed(name: try text(.name), reason: try text(.reason))
             case .loadFailed: .loadFailed(reason: try text(.reason))
             case .insufficientStorage: .insufficientStorage(reason: try text(.reason))

@@ -29,6 +29,10 @@ public enum RuntimeError: InterfaceError, Hashable {
     case userRejected(user: String, reason: String)
     /// The container was created but would not start; it is gone again.
     case startFailed(name: String, reason: String)
+    /// It is being updated.
+    case updateInProgress(name: String)
+    /// The new version did not prove itself.
+    case updateFailed(name: String, reason: String)
     /// It still runs.
     case stopFailed(name: String, reason: String)
     /// The engine did not take the image; nothing of it is left.
@@ -67,6 +71,8 @@ extension RuntimeError: CustomStringConvertible {
         case .restartPolicyRejected(let reason): "restart policy: \(reason)"
         case .userRejected(let user, let reason): "user \(user): \(reason)"
         case .startFailed(let name, let reason): "container \(name) did not start: \(reason)"
+        case .updateInProgress(let name): "an update of container \(name) is under way"
+        case .updateFailed(let name, let reason): "container \(name) was not updated: \(reason)"
         case .stopFailed(let name, let reason): "container \(name) did not stop: \(reason)"
         case .loadFailed(let reason): "the engine did not load the image: \(reason)"
         case .insufficientStorage(let reason): "not enough storage: \(reason)"

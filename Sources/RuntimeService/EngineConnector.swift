@@ -1,4 +1,5 @@
 import ContainerEngine
+import ContainerUpdate
 import Glibc
 import Logging
 import RuntimeAPI
@@ -6,7 +7,7 @@ import SystemIO
 
 /// Finds the engine, and finds it again after it was gone.
 @EventLoop
-public final class EngineConnector {
+public final class EngineConnector: EngineProvider {
     private let kind: DockerEngine.Kind?
     private let socket: String?
     private let logger: Logger
@@ -25,7 +26,7 @@ public final class EngineConnector {
     /// anew.
     ///
     /// - Throws: `RuntimeError.engineUnavailable`, and what `body` throws.
-    func use<Result>(
+    public func use<Result>(
         _ body: @EventLoop (any ContainerEngine) async throws -> Result
     ) async throws -> Result {
         let engine = try await engine()

@@ -1,4 +1,5 @@
 import ContainerEngine
+import ContainerUpdate
 import FoundationEssentials
 import Logging
 import RuntimeAPI
@@ -10,10 +11,12 @@ import Varlink
 @EventLoop
 public struct RuntimeService {
     private let engines: EngineConnector
+    private let updater: Updater
     private let logger: Logger
 
-    public init(_ engines: EngineConnector, logger: Logger) {
+    public init(_ engines: EngineConnector, _ updater: Updater, logger: Logger) {
         self.engines = engines
+        self.updater = updater
         self.logger = logger
     }
 
@@ -59,19 +62,21 @@ public struct RuntimeService {
     private func addContainers(to service: inout Service) {
         service.on(Runtime.ListContainers.self) { call in
             let wanted = call.parameters
-            return .init(
-                containers: try await engines.use {
-                    try await $0.containers(
-                        all: wanted.all, limit: wanted.limit, filters: wanted.filters)
-                })
+            let containers = try await engines.use {
+                try await $0.containers(
+                    all: wanted.all, limit: wanted.limit, filters: wanted.filters)
+            }
+            return .init(containers: updater.annotate(containers))
         }
         service.on(Runtime.StartContainer.self) { call in
+            try updater.requireIdle(call.parameters.spec.name)
             let name = try await engines.use { try await $0.start(call.parameters.spec) }
             logger.info("started", metadata: ["container": "\(name)"])
             return .init(name: name)
         }
         service.on(Runtime.StopContainer.self) { call in
             let wanted = call.parameters
+            try updater.requireIdle(wanted.name)
             try await engines.use {
                 try await $0.stop(
                     container: wanted.name, force: wanted.force, restart: wanted.restart)
@@ -82,10 +87,17 @@ public struct RuntimeService {
         }
         service.on(Runtime.RemoveContainer.self) { call in
             let wanted = call.parameters
+            try updater.requireIdle(wanted.name)
             try await engines.use {
                 try await $0.remove(container: wanted.name, force: wanted.force)
             }
             logger.info("removed", metadata: ["container": "\(wanted.name)"])
+            return Nothing()
+        }
+        service.on(Runtime.UpdateContainer.self) { call in
+            let wanted = call.parameters
+            try await updater.update(
+                wanted.name, to: wanted.image, wanted.settings, detach: wanted.detach)
             return Nothing()
         }
         service.on(Runtime.StreamLogs.self) { call in

@@ -1,5 +1,6 @@
 import ArgumentParser
 import ContainerEngine
+import ContainerUpdate
 import Daemon
 import Logging
 import RuntimeService
@@ -28,20 +29,40 @@ struct ServeCommand: ParsableCommand {
     @Option(help: "The engine's socket, in place of the usual ones.")
     var engineSocket: String?
 
+    @Option(help: "Where the state of updates is kept.")
+    var stateDir = "/var/lib/containerz"
+
+    @Option(
+        help: ArgumentHelp(
+            "How long a new version without a health check has to run before the old one goes.",
+            valueName: "seconds"))
+    var settleTime = 3.0
+
     @Option(help: "How to write the log: text, json or journal.")
     var logFormat: LogFormat?
+
+    func validate() throws {
+        guard settleTime.isFinite, (0...3600).contains(settleTime) else {
+            throw ValidationError("--settle-time: \(settleTime) is not from 0 to 3600")
+        }
+    }
 
     func run() throws {
         let format = logFormat ?? .suitable
         let logger = Logger(label: "cz-runtime") { DaemonLogHandler(label: $0, format: format) }
         let kind = DockerEngine.Kind(rawValue: engine.rawValue)
-        let (path, engineSocket) = (socket, engineSocket)
-        let failure: String? = EventLoopExecutor.run { @EventLoop in
+        let (path, engineSocket, updates) = (socket, engineSocket, "\(stateDir)/updates")
+        var proof = Proof()
+        proof.settleTime = .milliseconds(Int64(settleTime * 1000))
+        let failure: String? = EventLoopExecutor.run { @EventLoop [proof] in
             do {
+                let engines = EngineConnector(kind, socket: engineSocket, logger: logger)
+                let updater = Updater(
+                    engines, journal: try UpdateJournal(updates), proof: proof, logger: logger)
                 let listeners = try await Self.listeners(path)
                 try await serve(
                     on: listeners,
-                    EngineConnector(kind, socket: engineSocket, logger: logger), logger)
+                    RuntimeService(engines, updater, logger: logger), updater, logger)
                 return nil
             } catch {
                 return "\(error)"
@@ -68,9 +89,10 @@ struct ServeCommand: ParsableCommand {
 
     @EventLoop
     private func serve(
-        on listeners: [Listener], _ engines: EngineConnector, _ logger: Logger
+        on listeners: [Listener], _ service: RuntimeService, _ updater: Updater,
+        _ logger: Logger
     ) async throws {
-        let service = RuntimeService(engines, logger: logger)
+        updater.recover()
         let server = Server(
             ServiceInformation(
                 vendor: "containerz", product: "cz-runtime", version: containerzVersion,

@@ -30,9 +30,10 @@ struct ImageCommand: ParsableCommand {
 
 struct ContainerCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "container", abstract: "Start, list, watch, stop and remove containers.",
+        commandName: "container",
+        abstract: "Start, list, watch, update, stop and remove containers.",
         subcommands: [
             ContainerStartCommand.self, ContainerListCommand.self, ContainerStopCommand.self,
-            ContainerRemoveCommand.self, ContainerLogsCommand.self,
+            ContainerRemoveCommand.self, ContainerLogsCommand.self, ContainerUpdateCommand.self,
         ])
 }

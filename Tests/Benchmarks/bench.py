@@ -52,7 +52,7 @@ class Stack:
     def running(self):
         certificate, key = self.certificates.server
         self.runtime = Daemon("cz-runtime", "--socket", self.runtime_socket, "--engine-socket",
-                              SOCKET, "--engine", "docker")
+                              SOCKET, "--engine", "docker", "--state-dir", self.folder / "state")
         with self.runtime:
             self.front = Daemon(
                 "containerzd", "--listen", f"127.0.0.1:{self.port}", "--runtime-socket",

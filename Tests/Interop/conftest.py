@@ -44,7 +44,8 @@ class Stack:
     def start(self, stack):
         self.runtime = stack.enter_context(Daemon(
             "cz-runtime", "serve", "--socket", self.runtime_socket, "--engine", self.engine,
-            "--engine-socket", engine_socket(self.engine)))
+            "--engine-socket", engine_socket(self.engine), "--state-dir", self.folder / "state",
+            "--settle-time", "1"))
         certificate, key = self.certificates.server
         self.front = stack.enter_context(Daemon(
             "containerzd", "--listen", f"127.0.0.1:{self.port}", "--runtime-socket",

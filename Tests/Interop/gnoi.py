@@ -72,6 +72,15 @@ class Device:
         self.stub.StopContainer(
             messages.StopContainerRequest(instance_name=name, **options), timeout=DEADLINE)
 
+    def update(self, name, image, timeout=DEADLINE, **fields):
+        """The call's answer; fields are those of params, and `async`."""
+        repository, _, tag = image.rpartition(":")
+        detach = fields.pop("detach", False)
+        request = messages.UpdateContainerRequest(
+            instance_name=name, image_name=repository, image_tag=tag, params=fields or None,
+            **{"async": detach})
+        return self.stub.UpdateContainer(request, timeout=timeout).update_ok
+
     def remove(self, name, force=True):
         self.stub.RemoveContainer(
             messages.RemoveContainerRequest(name=name, force=force), timeout=DEADLINE)

@@ -67,7 +67,7 @@ def parts(request, tmp_path):
     relay = Relay(tmp_path / "engine.sock", engine_socket(request.param))
     runtime_socket, front_socket = tmp_path / "runtime.sock", tmp_path / "front.sock"
     arguments = ("cz-runtime", "--socket", runtime_socket, "--engine-socket", relay.path,
-                 "--engine", request.param)
+                 "--engine", request.param, "--state-dir", tmp_path / "state")
     with Daemon(*arguments) as runtime, Daemon(
             "containerzd", "--insecure", "--listen", f"unix:{front_socket}",
             "--runtime-socket", runtime_socket) as front, grpc.insecure_channel(
@@ -140,7 +140,8 @@ def test_cz_runtime_may_be_killed_and_come_back(parts, tmp_path):
     assert code_of(device.push, b"x" * 1000, "a", "1") is Code.UNAVAILABLE
     code, _, errors = call(runtime_socket, "GetInfo")
     assert code == 69 and "Connection refused" in errors
-    with Daemon("cz-runtime", "--socket", runtime_socket, "--engine-socket", relay.path):
+    with Daemon("cz-runtime", "--socket", runtime_socket, "--engine-socket", relay.path,
+                "--state-dir", tmp_path / "state"):
         wait_until(lambda: code_of(device.images) is Code.OK, "the new one to be found")
     # So that the fixture finds one to stop.
     runtime.process = subprocess.Popen(["true"])

@@ -1,0 +1,180 @@
+import FoundationEssentials
+import RuntimeAPI
+import SystemIO
+
+/// Names of containers that are no instances: the new one before it takes over, the old one
+/// after.
+enum UpdateName {
+    static let prefixes = ["containerz-update-", "containerz-aside-"]
+
+    static func new(_ id: String) -> String { prefixes[0] + id.prefix(12) }
+    static func aside(_ id: String) -> String { prefixes[1] + id.prefix(12) }
+
+    static func isOne(_ name: String) -> Bool { prefixes.contains { name.hasPrefix($0) } }
+}
+
+extension DockerEngine {
+    public func details(of container: String) async throws -> ContainerDetails? {
+        try await translating { try await findContainer(container).map(Self.details) }
+    }
+
+    private static func details(_ document: ContainerDocument) -> ContainerDetails {
+        let labels = document.config?.labels ?? [:]
+        var details = ContainerDetails(
+            id: document.id,
+            name: document.name.hasPrefix("/") ? String(document.name.dropFirst()) : document.name,
+            isUp: document.isUp, spec: labels[EngineLabel.spec].flatMap(spec))
+        details.exitCode = document.state.exitCode ?? 0
+        details.startedAt = document.state.startedAt ?? ""
+        details.restarts = document.restartCount ?? 0
+        details.labels = labels
+        details.health =
+            switch document.state.health?.status ?? "" {
+            case "starting": .starting
+            case "healthy": .healthy
+            case "unhealthy": .unhealthy
+            default: .undefined
+            }
+        for mount in document.mounts ?? [] {
+            if let name = mount.name, !name.isEmpty { details.volumes[mount.destination] = name }
+        }
+        return details
+    }
+
+    private static func spec(_ text: String) -> ContainerSpec? {
+        try? JSONDecoder().decode(ContainerSpec.self, from: Data(text.utf8))
+    }
+
+    /// Keeps what a container is started with, so that an update can take it over.
+    static func keep(_ spec: ContainerSpec, in document: inout CreateDocument) throws {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = .sortedKeys
+        document.labels[EngineLabel.spec] = String(
+            decoding: try encoder.encode(spec), as: UTF8.self)
+    }
+
+    public func validate(_ spec: ContainerSpec, replacing old: ContainerDetails) async throws {
+        try await translating {
+            guard let image = spec.image else {
+                throw RuntimeError.invalidArgument(field: "image", reason: "there is none")
+            }
+            _ = try CreateDocument(spec, image: image, imageName: image.description)
+            _ = try await findImage(image)
+            try await checkSurroundings(spec, replacing: old.id)
+        }
+    }
+
+    public func create(
+        _ spec: ContainerSpec, replacing old: ContainerDetails
+    ) async throws -> String {
+        try await translating {
+            guard let image = spec.image else {
+                throw RuntimeError.invalidArgument(field: "image", reason: "there is none")
+            }
+            let found = try await findImage(image)
+            var document = try CreateDocument(
+                spec, image: found.name, imageName: found.engineName)
+            try Self.keep(spec, in: &document)
+            document.labels[EngineLabel.replaces] = old.id
+            // What the old one wrote to a volume that nobody named is the instance's as well.
+            let named = Set((spec.volumes + (old.spec?.volumes ?? [])).map(\.mountPoint))
+            for (target, name) in old.volumes.sorted(by: { $0.key < $1.key })
+            where !named.contains(target) {
+                document.hostConfig.mounts =
+                    (document.hostConfig.mounts ?? []) + [
+                        .init(type: "volume", source: name, target: target, readOnly: false)
+                    ]
+            }
+            return try await create(document, spec, named: UpdateName.new(old.id))
+        }
+    }
+
+    public func replacements(of id: String) async throws -> [String] {
+        try await translating {
+            try await containerSummaries(all: true)
+                .filter { $0.labels?[EngineLabel.replaces] == id }.map(\.id)
+        }
+    }
+
+    public func asideName(of id: String) -> String { UpdateName.aside(id) }
+
+    public func rename(_ id: String, to name: String) async throws {
+        try await translating {
+            if try await findContainer(id)?.name.hasSuffix("/\(name)") ?? false { return }
+            try await api.call("POST", "/containers/\(id)/rename", [("name", name)])
+        }
+    }
+
+    public func setRestart(
+        _ id: String, _ policy: ContainerSpec.RestartPolicy
+    ) async throws {
+        // Podman has no way to.
+        guard dialect == .docker else { return }
+        struct Change: Encodable {
+            var restartPolicy: RestartPolicyDocument
+
+            private enum CodingKeys: String, CodingKey { case restartPolicy = "RestartPolicy" }
+        }
+        try await translating {
+            let document = try CreateDocument.restartPolicy(policy)
+            let _: ExistingThing = try await api.post(
+                "/containers/\(id)/update", json: Change(restartPolicy: document))
+        }
+    }
+
+    public func stop(_ id: String) async throws {
+        try await translating {
+            guard let container = try await findContainer(id), container.isUp else { return }
+            try await stop(container, named: id, force: false)
+        }
+    }
+
+    public func start(
+        _ id: String, _ spec: ContainerSpec?, named name: String
+    ) async throws {
+        try await translating {
+            do {
+                try await api.call("POST", "/containers/\(id)/start")
+            } catch let failure as EngineAPI.Failure {
+                throw EngineTexts.startFailure(
+                    failure.message, of: spec ?? ContainerSpec(name: name), named: name)
+            }
+        }
+    }
+
+    public func discard(_ id: String, keepingVolumes: Bool) async throws {
+        try await translating {
+            do {
+                try await api.call(
+                    "DELETE", "/containers/\(id)",
+                    [("force", "1"), ("v", keepingVolumes ? "0" : "1")],
+                    timeout: Self.stopTimeout)
+            } catch let failure as EngineAPI.Failure where failure.status == 404 {
+                // It is gone already.
+            }
+        }
+    }
+
+    private static let quotedLines = "5"
+    private static let quotedBytes = 1024
+
+    public func lastLines(of id: String) async throws -> String {
+        try await translating {
+            guard let container = try await findContainer(id) else { return "" }
+            var demultiplexer = LogDemultiplexer(
+                container.config?.tty ?? false ? .raw : .frames)
+            var lines: [UInt8] = []
+            let log = try await api.call(
+                "GET", "/containers/\(container.id)/logs",
+                [("stdout", "1"), ("stderr", "1"), ("tail", Self.quotedLines)])
+            try demultiplexer.feed(log, into: &lines)
+            return String(decoding: lines.suffix(Self.quotedBytes), as: UTF8.self)
+        }
+    }
+
+    public func waitForChange(of id: String, atMost duration: Duration) async throws {
+        try await translating {
+            _ = try await nextEvent(try await events(of: id), before: .now + duration)
+        }
+    }
+}

@@ -1,0 +1,31 @@
+import RuntimeAPI
+
+/// How far an update has come, as it is kept on disk: enough to bring the instance to the old or
+/// the new container after whatever happened.
+struct UpdateRecord: Codable, Hashable, Sendable {
+    enum State: String, Codable, Sendable {
+        /// Until it is committed, everything is undone.
+        case underway
+        /// The new container has proved itself, and the old one only has to go.
+        case committed
+        case done
+        case failed
+    }
+
+    var instance: String
+    var oldID: String
+    /// Whether the old container ran.
+    var wasUp: Bool
+    /// The old container's, which is off while it is set aside.
+    var restart: ContainerSpec.RestartPolicy
+    var newID: String?
+    var state = State.underway
+    /// Why it failed.
+    var error: String?
+
+    /// Whether there is anything left to do.
+    var isUnfinished: Bool { state == .underway || state == .committed }
+
+    /// The container it is about, once it has ended.
+    var resultID: String? { state == .done ? newID : state == .failed ? oldID : nil }
+}

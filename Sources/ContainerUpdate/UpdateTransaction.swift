@@ -1,0 +1,87 @@
+import ContainerEngine
+import RuntimeAPI
+import SystemIO
+
+/// One update, forwards and backwards. What has been done is in the journal before the next step
+/// begins, so that whoever finds the record can finish it.
+@EventLoop
+struct UpdateTransaction {
+    let engine: any UpdateEngine
+    let journal: UpdateJournal
+
+    /// From the old container to the new one.
+    ///
+    /// - Parameter proof: what the new one has to show.
+    /// - Throws: `RuntimeError` or `CancellationError`; then ``undo(_:)`` is due.
+    func run(_ record: UpdateRecord, _ spec: ContainerSpec, _ proof: Proof) async throws {
+        var record = record
+        let (instance, oldID) = (record.instance, record.oldID)
+        guard let old = try await engine.details(of: oldID) else {
+            throw RuntimeError.containerNotFound(name: instance)
+        }
+        // Nothing is stopped before everything that can fail without that has been done.
+        let newID = try await engine.create(spec, replacing: old)
+        record.newID = newID
+        try journal.write(record)
+        try Task.checkCancellation()
+        if record.restart != .init() { try await engine.setRestart(oldID, .init()) }
+        try await engine.stop(oldID)
+        try Task.checkCancellation()
+        try await engine.rename(oldID, to: engine.asideName(of: oldID))
+        try await engine.rename(newID, to: instance)
+        try Task.checkCancellation()
+        do {
+            try await engine.start(newID, spec, named: instance)
+            try await proof.wait(for: newID, on: engine)
+        } catch let failure as Proof.Failure {
+            throw RuntimeError.updateFailed(
+                name: instance, reason: await explain(failure.description, newID))
+        } catch RuntimeError.startFailed(_, let reason) {
+            throw RuntimeError.updateFailed(
+                name: instance, reason: "the new version did not start: \(reason)")
+        }
+        try Task.checkCancellation()
+        record.state = .committed
+        try journal.write(record)
+    }
+
+    /// After the commit: the old one goes. Its volumes are the new one's.
+    func finish(_ record: UpdateRecord) async throws {
+        var record = record
+        try await engine.discard(record.oldID, keepingVolumes: true)
+        record.state = .done
+        try journal.write(record)
+    }
+
+    /// Before the commit: back to the old container as it was.
+    func undo(_ record: UpdateRecord, _ reason: String) async throws {
+        var record = record
+        // The new one has the name and the ports, and may have been created unnoticed.
+        for id in try await engine.replacements(of: record.oldID) {
+            try await engine.discard(id, keepingVolumes: false)
+        }
+        if let old = try await engine.details(of: record.oldID) {
+            try await engine.rename(old.id, to: record.instance)
+            if record.restart != .init() { try await engine.setRestart(old.id, record.restart) }
+            if record.wasUp, !old.isUp {
+                try await engine.start(old.id, old.spec, named: record.instance)
+            }
+        }
+        record.newID = nil
+        record.state = .failed
+        record.error = reason
+        try journal.write(record)
+    }
+
+    private func explain(_ failure: String, _ id: String) async -> String {
+        let reason = "the new version did not prove itself: \(failure)"
+        // What it wrote is a help, not a condition.
+        guard let lines = try? await engine.lastLines(of: id), !lines.isEmpty else {
+            return reason
+        }
+        let text = lines.unicodeScalars.map { $0.value < 0x20 && $0 != "\n" ? "?" : String($0) }
+        var quoted = text.joined()
+        while quoted.last?.isNewline ?? false { quoted.removeLast() }
+        return "\(reason); its last lines: \(quoted)"
+    }
+}

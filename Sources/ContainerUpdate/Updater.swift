@@ -1,0 +1,191 @@
+import ContainerEngine
+import Logging
+import RuntimeAPI
+import SystemIO
+
+/// Who lends the engine, and finds it again after it was gone.
+@EventLoop
+public protocol EngineProvider: AnyObject, Sendable {
+    /// - Throws: `RuntimeError.engineUnavailable`, and what `body` throws.
+    func use<Result>(
+        _ body: @EventLoop (any ContainerEngine) async throws -> Result
+    ) async throws -> Result
+}
+
+/// Updates of instances: one at a time for each, and those that were broken off brought to an end.
+@EventLoop
+public final class Updater {
+    /// Labels that tell of an instance's last update.
+    private static let stateLabel = "org.containerz.update.state"
+    private static let errorLabel = "org.containerz.update.error"
+
+    private static let firstRetry: Duration = .milliseconds(200)
+    private static let lastRetry: Duration = .seconds(10)
+
+    private let engines: any EngineProvider
+    private let journal: UpdateJournal
+    private let proof: Proof
+    private let logger: Logger
+    /// Instances that nobody else may touch now.
+    private var busy: Set<String> = []
+
+    public init(
+        _ engines: any EngineProvider, journal: UpdateJournal, proof: Proof, logger: Logger
+    ) {
+        self.engines = engines
+        self.journal = journal
+        self.proof = proof
+        self.logger = logger
+    }
+
+    /// Brings updates that a crash broke off to an end, in the background: until then their
+    /// instances are busy.
+    public func recover() {
+        for record in journal.records.values where record.isUnfinished {
+            busy.insert(record.instance)
+            logger.notice(
+                "an update was broken off",
+                metadata: ["container": "\(record.instance)", "state": "\(record.state.rawValue)"])
+            settleInBackground(record.instance, "the update was broken off")
+        }
+    }
+
+    /// - Throws: `RuntimeError.updateInProgress`.
+    public func requireIdle(_ instance: String) throws(RuntimeError) {
+        if busy.contains(instance) { throw .updateInProgress(name: instance) }
+    }
+
+    /// Adds what is known of the containers' last updates.
+    public func annotate(_ containers: [Container]) -> [Container] {
+        containers.map { container in
+            guard let record = journal.records[container.name] else { return container }
+            var container = container
+            if record.isUnfinished {
+                container.labels[Self.stateLabel] = "running"
+            } else if record.resultID == container.id {
+                container.labels[Self.stateLabel] = record.state.rawValue
+                container.labels[Self.errorLabel] = record.error
+            }
+            return container
+        }
+    }
+
+    /// Updates an instance.
+    ///
+    /// - Parameters:
+    ///   - settings: what differs from the old container.
+    ///   - detach: return once nothing speaks against it any more.
+    /// - Throws: `RuntimeError`, or `CancellationError`; then the old container is what remains.
+    public func update(
+        _ instance: String, to image: ImageName, _ settings: ContainerSpec, detach: Bool
+    ) async throws {
+        try requireIdle(instance)
+        busy.insert(instance)
+        let plan: (record: UpdateRecord, spec: ContainerSpec)
+        do {
+            plan = try await self.plan(instance, image, settings)
+            try Task.checkCancellation()
+            try journal.write(plan.record)
+        } catch {
+            busy.remove(instance)
+            throw error
+        }
+        // A task of its own, since the one that asked may be cancelled at any moment.
+        let work = Task { try await carryOut(plan.record, plan.spec) }
+        guard !detach else { return }
+        try await withTaskCancellationHandler {
+            try await work.value
+        } onCancel: {
+            work.cancel()
+        }
+    }
+
+    private func plan(
+        _ instance: String, _ image: ImageName, _ settings: ContainerSpec
+    ) async throws -> (UpdateRecord, ContainerSpec) {
+        try await engines.use { engine in
+            guard let old = try await engine.details(of: instance), old.name == instance else {
+                throw RuntimeError.containerNotFound(name: instance)
+            }
+            let before = old.spec ?? ContainerSpec(name: instance)
+            guard old.spec != nil || settings != ContainerSpec() else {
+                throw RuntimeError.invalidArgument(
+                    field: "params",
+                    reason: "\(instance) was not started by containerz, which cannot know its "
+                        + "settings: give all of them")
+            }
+            var spec = try settings.over(before)
+            spec.image = image
+            spec.name = instance
+            try await engine.validate(spec, replacing: old)
+            return (
+                UpdateRecord(
+                    instance: instance, oldID: old.id, wasUp: old.isUp, restart: before.restart),
+                spec
+            )
+        }
+    }
+
+    private func carryOut(_ record: UpdateRecord, _ spec: ContainerSpec) async throws {
+        let instance = record.instance
+        logger.info("updating", metadata: ["container": "\(instance)"])
+        do {
+            try await engines.use { engine in
+                try await UpdateTransaction(engine: engine, journal: journal)
+                    .run(record, spec, proof)
+            }
+        } catch {
+            logger.warning(
+                "the update failed",
+                metadata: ["container": "\(instance)", "reason": "\(error)"])
+            let reason = error is CancellationError ? "the client gave it up" : "\(error)"
+            await settle(instance, reason)
+            throw error
+        }
+        await settle(instance, "")
+        logger.info("updated", metadata: ["container": "\(instance)"])
+    }
+
+    /// Finishes or undoes what the journal says of the instance; when that cannot be done now, it
+    /// goes on in the background.
+    private func settle(_ instance: String, _ reason: String) async {
+        // The task may be cancelled, and this has to be done all the same.
+        let settled = await Task { await trySettling(instance, reason) }.value
+        if settled { busy.remove(instance) } else { settleInBackground(instance, reason) }
+    }
+
+    private func settleInBackground(_ instance: String, _ reason: String) {
+        Task {
+            var delay = Self.firstRetry
+            while !(await trySettling(instance, reason)) {
+                try? await EventLoop.sleep(for: delay)
+                delay = min(delay * 2, Self.lastRetry)
+            }
+            busy.remove(instance)
+        }
+    }
+
+    private func trySettling(_ instance: String, _ reason: String) async -> Bool {
+        guard let record = journal.records[instance], record.isUnfinished else { return true }
+        do {
+            try await engines.use { engine in
+                let transaction = UpdateTransaction(engine: engine, journal: journal)
+                if record.state == .committed {
+                    try await transaction.finish(record)
+                } else {
+                    try await transaction.undo(record, reason)
+                }
+            }
+            logger.info(
+                record.state == .committed
+                    ? "the old version is gone" : "the old version is back",
+                metadata: ["container": "\(instance)"])
+            return true
+        } catch {
+            logger.error(
+                "an update could not be brought to an end yet",
+                metadata: ["container": "\(instance)", "reason": "\(error)"])
+            return false
+        }
+    }
+}

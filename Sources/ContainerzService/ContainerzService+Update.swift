@@ -1,0 +1,30 @@
+import GNOI
+import GRPCCore
+import RuntimeAPI
+import SwiftProtobuf
+import SystemIO
+
+extension ContainerzService {
+    @EventLoop
+    func updateContainer(
+        _ request: Gnoi_Containerz_UpdateContainerRequest
+    ) async throws -> Gnoi_Containerz_UpdateContainerResponse {
+        try Self.requireName(request.instanceName, "instance_name")
+        let image = try ImageName(
+            requested: request.imageName, tag: request.imageTag, field: "image_name")
+        // The request's own fields decide the image and the instance.
+        var params = request.params
+        params.imageName = ""
+        params.tag = ""
+        params.instanceName = ""
+        try await runtime.update(
+            request.instanceName, to: image, settings: try ContainerSpec(params),
+            detach: request.async)
+        return .with {
+            $0.updateOk = .with {
+                $0.instanceName = request.instanceName
+                $0.isAsync = request.async
+            }
+        }
+    }
+}

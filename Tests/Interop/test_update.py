@@ -1,0 +1,240 @@
+"""Updates, on Docker and on Podman: the new container or the old one, never none, never both."""
+
+import os
+import random
+import subprocess
+import threading
+import time
+
+import grpc
+import pytest
+
+from conftest import ENGINES, engine_socket
+from gnoi import Code, Device, StartRequest, code_of, messages, status_of
+from harness import Daemon, free_port, wait_until
+
+CRASH = "sh -c 'echo first; echo cannot go on; exit 3'"
+
+
+@pytest.fixture
+def images(device, tarball, unique):
+    """Two versions of an image."""
+    name = unique("image")
+    for tag in "v1", "v2":
+        device.push(tarball, name, tag)
+    yield f"{name}:v1", f"{name}:v2"
+    for container in device.containers().values():
+        if container.image_name.startswith(f"{name}:"):
+            code_of(device.remove, container.name)
+    for tag in "v1", "v2":
+        code_of(device.remove_image, f"{name}:{tag}", force=True)
+
+
+@pytest.fixture
+def instance(device, images, unique):
+    name = unique("instance")
+    device.start(images[0], name, environment={"KEPT": "yes"}, labels={"tier": "front"},
+                 restart={"policy": "ALWAYS"}, cmd="sh -c 'touch /written; exec /bin/idle'")
+    yield name
+    code_of(device.remove, name)
+
+
+def same_as_before(device, name, before):
+    now = device.containers()[name]
+    assert now.id == before.id and now.image_name == before.image_name
+    assert device.state(name) == "RUNNING"
+    labels = {key: value for key, value in now.labels.items() if ".update." not in key}
+    assert labels == {k: v for k, v in before.labels.items() if ".update." not in k}
+
+
+def test_1_6a_an_update_replaces_the_container(device, images, unique):
+    name, port = unique("instance"), free_port()
+    ports = [{"internal": 60061, "external": port}]
+    device.start(images[0], name, cmd="/bin/serve 60061", ports=ports)
+    before = device.containers()[name]
+    answer = device.update(name, images[1], ports=ports)
+    assert (answer.instance_name, answer.is_async) == (name, False)
+    after = device.containers()[name]
+    assert device.state(name) == "RUNNING"
+    assert after.image_name == images[1] and after.id != before.id
+    assert after.labels["org.containerz.update.state"] == "done"
+    assert [c for c in device.containers() if name in c or "containerz-" in c] == [name]
+    device.remove(name)
+
+
+def test_1_6b_what_is_not_there(device, images, instance, unique):
+    before = device.containers()[instance]
+    for target, image in [(instance, f"{unique('none')}:v2"), (instance, images[0][:-2] + "v3"),
+                          (unique("none"), images[1])]:
+        assert code_of(device.update, target, image) == Code.NOT_FOUND
+    same_as_before(device, instance, before)
+    assert code_of(device.update, "", images[1]) == Code.INVALID_ARGUMENT
+    assert code_of(device.update, instance, ":v2") == Code.INVALID_ARGUMENT
+
+
+def test_what_is_not_given_stays(device, images, unique):
+    name, port, volume = unique("instance"), free_port(), unique("volume")
+    device.create_volume(volume)
+    device.start(
+        images[0], name, cmd="sh -c 'echo \"$KEPT\" >> /data/file; cat /data/file; exec /bin/serve'",
+        ports=[{"internal": 8080, "external": port}], environment={"KEPT": "yes"},
+        volumes=[{"name": volume, "mount_point": "/data"}], labels={"tier": "front"})
+    wait_until(lambda: "serving" in device.log_text(name), "the server")
+    device.update(name, images[1])
+    wait_until(lambda: "serving" in device.log_text(name), "the server")
+    assert device.log_text(name).startswith("yes\nyes\n")
+    assert device.containers()[name].labels["tier"] == "front"
+    device.update(name, images[0], environment={"KEPT": "changed"})
+    wait_until(lambda: "serving" in device.log_text(name), "the server")
+    assert device.log_text(name).startswith("yes\nyes\nchanged\n")
+    device.remove(name)
+    device.remove_volume(volume)
+
+
+def test_a_stopped_instance_is_updated_and_started(device, images, instance):
+    device.stop(instance, force=True)
+    device.update(instance, images[1])
+    assert device.state(instance) == "RUNNING"
+    assert device.containers()[instance].image_name == images[1]
+
+
+@pytest.mark.parametrize("restart", ["NONE", "ALWAYS"])
+def test_a_version_that_crashes_at_once(device, images, instance, restart):
+    before = device.containers()[instance]
+    code, text = status_of(
+        device.update, instance, images[1], cmd=CRASH, restart={"policy": restart})
+    assert code == Code.INTERNAL
+    assert "did not prove itself" in text and "cannot go on" in text
+    same_as_before(device, instance, before)
+    labels = device.containers()[instance].labels
+    assert labels["org.containerz.update.state"] == "failed"
+    assert "cannot go on" in labels["org.containerz.update.error"]
+    # Nothing stands in the way of the next one.
+    device.update(instance, images[1])
+    assert device.containers()[instance].image_name == images[1]
+
+
+def test_a_version_that_does_not_start(device, images, instance):
+    before = device.containers()[instance]
+    code, text = status_of(device.update, instance, images[1], cmd="/no/such/program")
+    assert code == Code.INTERNAL and "did not start" in text
+    same_as_before(device, instance, before)
+
+
+def test_what_cannot_be_is_refused_before_anything_happens(device, images, instance, unique):
+    before = device.containers()[instance]
+    taken, other = free_port(), unique("instance")
+    device.start(images[0], other, cmd="/bin/serve", ports=[{"internal": 8080, "external": taken}])
+    for code, fields in [
+            (Code.UNAVAILABLE, {"ports": [{"internal": 8080, "external": taken}]}),
+            (Code.NOT_FOUND, {"network": unique("network")}),
+            (Code.NOT_FOUND, {"volumes": [{"name": unique("volume"), "mount_point": "/data"}]}),
+            (Code.INVALID_ARGUMENT, {"cap": {"add": ["NONSENSE"]}}),
+            (Code.INVALID_ARGUMENT, {"location": "L_BACKUP"})]:
+        for detach in False, True:
+            assert code_of(device.update, instance, images[1], detach=detach, **fields) == code
+    same_as_before(device, instance, before)
+    device.remove(other)
+
+
+def test_async_tells_the_outcome_later(device, images, instance):
+    def state():
+        return device.containers()[instance].labels["org.containerz.update.state"]
+
+    assert device.update(instance, images[1], detach=True).is_async
+    assert state() == "running"
+    wait_until(lambda: state() == "done", "the update")
+    assert device.containers()[instance].image_name == images[1]
+    assert device.update(instance, images[0], cmd=CRASH, detach=True).is_async
+    wait_until(lambda: state() == "failed", "the update to fail")
+    labels = device.containers()[instance].labels
+    assert "exit code 3" in labels["org.containerz.update.error"]
+    assert device.containers()[instance].image_name == images[1]
+
+
+def test_one_at_a_time(device, images, instance):
+    device.update(instance, images[1], detach=True)
+    assert code_of(device.update, instance, images[1]) == Code.UNAVAILABLE
+    assert code_of(device.stop, instance) == Code.UNAVAILABLE
+    assert code_of(device.remove, instance) == Code.UNAVAILABLE
+    wait_until(lambda: code_of(device.update, instance, images[0]) == Code.OK, "its turn")
+
+
+@pytest.mark.parametrize("after", [0.05, 0.3, 0.7])
+def test_a_client_that_goes_away(device, images, instance, after):
+    before = device.containers()[instance]
+    name, _, tag = images[1].rpartition(":")
+    call = device.stub.UpdateContainer.future(messages.UpdateContainerRequest(
+        instance_name=instance, image_name=name, image_tag=tag), timeout=60)
+    time.sleep(after)
+    call.cancel()
+
+    def ended():
+        listed = device.containers().get(instance)
+        return listed and listed.labels.get("org.containerz.update.state", "none") != "running"
+    wait_until(ended, "the update to end")
+    same_as_before(device, instance, before)
+
+
+def test_a_deadline_that_passes(device, images, instance):
+    before = device.containers()[instance]
+    code = code_of(device.update, instance, images[1], timeout=0.6)
+    assert code == Code.DEADLINE_EXCEEDED
+    wait_until(lambda: device.containers()[instance].labels.get(
+        "org.containerz.update.state") == "failed", "the update to end")
+    same_as_before(device, instance, before)
+
+
+@pytest.mark.parametrize("engine, rounds", [("docker", 25), ("podman", 8)])
+def test_killed_at_random_times(engine, rounds, tmp_path, certificates, tarball, unique):
+    """CONTAINERZ_KILLS sets the number of rounds."""
+    if engine not in ENGINES or not engine_socket(engine):
+        pytest.skip(f"no {engine}: run under with-engines")
+    rounds = int(os.environ.get("CONTAINERZ_KILLS", rounds))
+    runtime_socket, front_socket = tmp_path / "runtime.sock", f"unix:{tmp_path}/front.sock"
+    runtime = ("cz-runtime", "--socket", runtime_socket, "--engine", engine, "--engine-socket",
+               engine_socket(engine), "--state-dir", tmp_path / "state", "--settle-time", "0.3")
+    name, image = unique("instance"), unique("image")
+    chance = random.Random(1)
+    outcomes = {"v1": 0, "v2": 0, "old": 0, "new": 0}
+    with (Daemon("containerzd", "--insecure", "--listen", front_socket, "--runtime-socket",
+                 runtime_socket), grpc.insecure_channel(front_socket) as channel):
+        device = Device(channel)
+        daemon = Daemon(*runtime)
+        for tag in "v1", "v2":
+            device.push(tarball, image, tag)
+        device.start(f"{image}:v1", name)
+        current = "v1"
+        for _ in range(rounds):
+            wanted = "v2" if current == "v1" else "v1"
+            call = threading.Thread(
+                target=code_of, args=[device.update, name, f"{image}:{wanted}"])
+            call.start()
+            time.sleep(chance.uniform(0, 1.3))
+            daemon.kill()
+            call.join()
+            daemon = Daemon(*runtime)
+
+            def settled():
+                if code_of(device.containers) != Code.OK:
+                    return None
+                listed = device.containers().get(name)
+                state = listed and listed.labels.get("org.containerz.update.state", "none")
+                return listed if state in ("done", "failed", "none") else None
+            listed = wait_until(settled, "the update to be brought to an end")
+            assert device.state(name) == "RUNNING"
+            outcome = listed.image_name.rpartition(":")[2]
+            assert outcome in (current, wanted)
+            outcomes["new" if outcome == wanted else "old"] += 1
+            outcomes[outcome] += 1
+            current = outcome
+            left = subprocess.run(
+                ["curl", "--silent", "--unix-socket", engine_socket(engine),
+                 "http://e/v1.41/containers/json?all=1"], capture_output=True, text=True, check=True)
+            assert "containerz-aside-" not in left.stdout and "containerz-update-" not in left.stdout
+        print(f"{engine}: {rounds} kills, {outcomes['old']} ended with the old container, "
+              f"{outcomes['new']} with the new one, none without")
+        device.remove(name)
+        for tag in "v1", "v2":
+            device.remove_image(f"{image}:{tag}")
+        daemon.stop()
