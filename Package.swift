@@ -81,6 +81,7 @@ let package = Package(
         tests(of: "ContainerEngine", ["RuntimeAPI", "SystemIO"]),
 
         module("ContainerUpdate", ["SystemIO", "RuntimeAPI", "ContainerEngine", log]),
+        tests(of: "ContainerUpdate", ["SystemIO", "RuntimeAPI", "ContainerEngine", log]),
 
         module("Daemon", ["SystemIO", log]),
         module(

@@ -7,8 +7,8 @@ import SystemIO
 @EventLoop
 public protocol EngineProvider: AnyObject, Sendable {
     /// - Throws: `RuntimeError.engineUnavailable`, and what `body` throws.
-    func use<Result>(
-        _ body: @EventLoop (any ContainerEngine) async throws -> Result
+    func update<Result>(
+        _ body: @EventLoop (any UpdateEngine) async throws -> Result
     ) async throws -> Result
 }
 
@@ -103,7 +103,7 @@ public final class Updater {
     private func plan(
         _ instance: String, _ image: ImageName, _ settings: ContainerSpec
     ) async throws -> (UpdateRecord, ContainerSpec) {
-        try await engines.use { engine in
+        try await engines.update { engine in
             guard let old = try await engine.details(of: instance), old.name == instance else {
                 throw RuntimeError.containerNotFound(name: instance)
             }
@@ -130,7 +130,7 @@ public final class Updater {
         let instance = record.instance
         logger.info("updating", metadata: ["container": "\(instance)"])
         do {
-            try await engines.use { engine in
+            try await engines.update { engine in
                 try await UpdateTransaction(engine: engine, journal: journal)
                     .run(record, spec, proof)
             }
@@ -168,7 +168,7 @@ public final class Updater {
     private func trySettling(_ instance: String, _ reason: String) async -> Bool {
         guard let record = journal.records[instance], record.isUnfinished else { return true }
         do {
-            try await engines.use { engine in
+            try await engines.update { engine in
                 let transaction = UpdateTransaction(engine: engine, journal: journal)
                 if record.state == .committed {
                     try await transaction.finish(record)

@@ -26,7 +26,7 @@ public final class EngineConnector: EngineProvider {
     /// anew.
     ///
     /// - Throws: `RuntimeError.engineUnavailable`, and what `body` throws.
-    public func use<Result>(
+    func use<Result>(
         _ body: @EventLoop (any ContainerEngine) async throws -> Result
     ) async throws -> Result {
         let engine = try await engine()
@@ -39,6 +39,12 @@ public final class EngineConnector: EngineProvider {
             }
             throw error
         }
+    }
+
+    public func update<Result>(
+        _ body: @EventLoop (any UpdateEngine) async throws -> Result
+    ) async throws -> Result {
+        try await use { try await body($0) }
     }
 
     private func engine() async throws -> any ContainerEngine {

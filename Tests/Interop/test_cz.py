@@ -112,6 +112,27 @@ def test_deploy_pushes_and_starts(cz, file, unique):
     cz.run("image", "remove", image)
 
 
+def test_an_update(cz, file, unique):
+    image, name = unique("image"), unique("web")
+    for tag in "1", "2":
+        cz.run("image", "push", file, f"{image}:{tag}")
+    cz.run("container", "start", f"{image}:1", "--instance", name, "--", "/bin/idle")
+    assert cz.run("container", "update", name, f"{image}:2") == ""
+    assert cz.json("container", "list", "--filter", f"name={name}")[0]["image"] == f"{image}:2"
+    error = cz.run("container", "update", name, f"{image}:1", "--", "sh", "-c", "exit 4",
+                   code=FAILED)
+    assert error == "" and "exit code 4" in cz.errors
+    assert cz.json("container", "list", "--filter", f"name={name}")[0]["image"] == f"{image}:2"
+    assert cz.json("container", "update", name, f"{image}:1", "--async") == [
+        {"async": True, "updated": name}]
+    wait_until(lambda: [c["image"] for c in cz.json("container", "list", "--filter",
+                                                    f"name={name}")] == [f"{image}:1"], "update")
+    wait_until(lambda: cz.json("container", "list", "--filter", f"name={name}")[0]["labels"].get(
+        "org.containerz.update.state") == "done", "its end")
+    cz.run("container", "remove", "--force", name)
+    cz.run("image", "remove", f"{image}:1", f"{image}:2")
+
+
 def test_volumes(cz, unique, tmp_path):
     name, bound = unique("volume"), unique("volume")
     assert cz.run("volume", "create", name, "--label", "tier=data") == f"{name}\n"

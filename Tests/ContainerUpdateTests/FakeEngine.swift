@@ -1,0 +1,146 @@
+import ContainerEngine
+import RuntimeAPI
+import SystemIO
+
+@testable import ContainerUpdate
+
+/// What survives when a program that talks to the engine is killed: the engine's containers.
+@EventLoop
+final class World {
+    struct Box {
+        var details: ContainerDetails
+        var image: ImageName?
+        var replaces: String?
+    }
+    var containers: [String: Box] = [:]
+    /// Steps that changed something, so far.
+    var steps = 0
+    private var nextID = 1
+
+    init() {}
+
+    func add(_ name: String, image: ImageName?, up: Bool) -> String {
+        let id = "id\(nextID)"
+        nextID += 1
+        var spec = ContainerSpec(image: image, name: name)
+        spec.restart = .init(.always)
+        containers[id] = Box(
+            details: ContainerDetails(id: id, name: name, isUp: up, spec: spec), image: image)
+        return id
+    }
+}
+
+/// Dies at a step, for good: before the step took effect or right after.
+@EventLoop
+final class FakeEngine: UpdateEngine, EngineProvider {
+    enum Death {
+        case before(Int)
+        case after(Int)
+    }
+    /// How the new container behaves.
+    enum Behaviour {
+        case runs, crashes, doesNotStart
+    }
+
+    let world: World
+    private let behaviour: Behaviour
+    private let death: Death?
+    private(set) var isDead = false
+
+    init(_ world: World, _ behaviour: Behaviour = .runs, death: Death? = nil) {
+        self.world = world
+        self.behaviour = behaviour
+        self.death = death
+    }
+
+    func update<Result>(
+        _ body: @EventLoop (any UpdateEngine) async throws -> Result
+    ) async throws -> Result {
+        try await body(self)
+    }
+
+    private func look() throws {
+        if isDead { throw RuntimeError.engineUnavailable(reason: "killed") }
+    }
+
+    private func step(_ effect: () throws -> Void) throws {
+        try look()
+        world.steps += 1
+        if case .before(let number) = death, number == world.steps {
+            isDead = true
+            try look()
+        }
+        try effect()
+        if case .after(let number) = death, number == world.steps {
+            isDead = true
+            try look()
+        }
+    }
+
+    func details(of container: String) async throws -> ContainerDetails? {
+        try look()
+        return world.containers.values.first {
+            $0.details.id == container || $0.details.name == container
+        }?.details
+    }
+
+    func validate(_ spec: ContainerSpec, replacing old: ContainerDetails) async throws {
+        try look()
+    }
+
+    func create(_ spec: ContainerSpec, replacing old: ContainerDetails) async throws -> String {
+        var id = ""
+        try step {
+            id = world.add("new-\(old.id)", image: spec.image, up: false)
+            world.containers[id]?.replaces = old.id
+        }
+        return id
+    }
+
+    func replacements(of id: String) async throws -> [String] {
+        try look()
+        return world.containers.values.filter { $0.replaces == id }.map(\.details.id)
+    }
+
+    func asideName(of id: String) -> String { "aside-\(id)" }
+
+    func rename(_ id: String, to name: String) async throws {
+        try step {
+            let taken = world.containers.values.contains {
+                $0.details.name == name && $0.details.id != id
+            }
+            if taken { throw RuntimeError.containerExists(name: name) }
+            world.containers[id]?.details.name = name
+        }
+    }
+
+    func setRestart(_ id: String, _ policy: ContainerSpec.RestartPolicy) async throws {
+        try step { world.containers[id]?.details.spec?.restart = policy }
+    }
+
+    func stop(_ id: String) async throws {
+        try step { world.containers[id]?.details.isUp = false }
+    }
+
+    func start(_ id: String, _ spec: ContainerSpec?, named name: String) async throws {
+        try step {
+            let isNew = world.containers[id]?.replaces != nil
+            if isNew, behaviour == .doesNotStart {
+                throw RuntimeError.startFailed(name: name, reason: "no such program")
+            }
+            world.containers[id]?.details.isUp = !isNew || behaviour == .runs
+            world.containers[id]?.details.exitCode = 3
+        }
+    }
+
+    func discard(_ id: String, keepingVolumes: Bool) async throws {
+        try step { world.containers[id] = nil }
+    }
+
+    func lastLines(of id: String) async throws -> String { "cannot go on\n" }
+
+    func waitForChange(of id: String, atMost duration: Duration) async throws {
+        try look()
+        try await EventLoop.sleep(for: duration)
+    }
+}

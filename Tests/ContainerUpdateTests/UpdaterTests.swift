@@ -1,0 +1,142 @@
+import ContainerEngine
+import FoundationEssentials
+import Logging
+import RuntimeAPI
+import SystemIO
+import Testing
+
+@testable import ContainerUpdate
+
+private let old = ImageName(repository: "app", tag: "1")
+private let new = ImageName(repository: "app", tag: "2")
+
+@Suite("Updates")
+@EventLoop
+struct UpdaterTests {
+    /// More steps than any update has.
+    private nonisolated static let steps = 1...16
+
+    private let folder: String
+    private let world = World()
+    private var proof = Proof()
+
+    init() throws {
+        let root = URL.temporaryDirectory.appending(path: "updates.\(UUID().uuidString)")
+        folder = root.path
+        proof.settleTime = .milliseconds(20)
+    }
+
+    private func updater(_ engine: FakeEngine) throws -> Updater {
+        Updater(
+            engine, journal: try UpdateJournal(folder), proof: proof,
+            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+    }
+
+    private func waitUntilIdle(_ updater: Updater) async throws {
+        while true {
+            do {
+                return try updater.requireIdle("web")
+            } catch {
+                try await EventLoop.sleep(for: .milliseconds(5))
+            }
+        }
+    }
+
+    /// The one container there has to be.
+    private func survivor() throws -> World.Box {
+        #expect(world.containers.count == 1, "\(world.containers)")
+        let box = try #require(world.containers.values.first)
+        #expect(box.details.name == "web")
+        #expect(box.details.spec?.restart == .init(.always))
+        return box
+    }
+
+    @Test("The new one takes over", arguments: [true, false])
+    func success(wasUp: Bool) async throws {
+        _ = world.add("web", image: old, up: wasUp)
+        try await updater(FakeEngine(world)).update("web", to: new, ContainerSpec(), detach: false)
+        let box = try survivor()
+        #expect(box.image == new && box.details.isUp)
+    }
+
+    @Test(
+        "A new one that is no good leaves the old one",
+        arguments: [FakeEngine.Behaviour.crashes, .doesNotStart], [true, false])
+    func failure(_ behaviour: FakeEngine.Behaviour, wasUp: Bool) async throws {
+        let id = world.add("web", image: old, up: wasUp)
+        let updater = try updater(FakeEngine(world, behaviour))
+        await #expect {
+            try await updater.update("web", to: new, ContainerSpec(), detach: false)
+        } throws: { error in
+            guard case .updateFailed("web", let reason) = error as? RuntimeError else {
+                return false
+            }
+            return reason.contains(behaviour == .crashes ? "cannot go on" : "no such program")
+        }
+        let box = try survivor()
+        #expect(box.details.id == id && box.details.isUp == wasUp)
+        let listed = updater.annotate([
+            Container(id: id, name: "web", image: old, imageID: "", state: .running)
+        ])
+        #expect(listed[0].labels["org.containerz.update.state"] == "failed")
+    }
+
+    @Test(
+        "cz-runtime is killed at any step, and finds the old or the new one when it starts again",
+        arguments: steps, [true, false])
+    func killed(at step: Int, before: Bool) async throws {
+        for behaviour in [FakeEngine.Behaviour.runs, .crashes] {
+            world.containers = [:]
+            world.steps = 0
+            let id = world.add("web", image: old, up: true)
+            let dying = FakeEngine(world, behaviour, death: before ? .before(step) : .after(step))
+            try? await updater(dying).update("web", to: new, ContainerSpec(), detach: false)
+            // The next process has the disk and the engine, and nothing else.
+            let next = try updater(FakeEngine(world, behaviour))
+            next.recover()
+            try await waitUntilIdle(next)
+            let box = try survivor()
+            #expect(box.details.isUp)
+            #expect(box.details.id == id || (box.image == new && behaviour == .runs))
+            #expect(try UpdateJournal(folder).records.values.allSatisfy { !$0.isUnfinished })
+        }
+    }
+
+    @Test("An update that is cancelled is undone", arguments: [0, 1, 5, 15])
+    func cancelled(after milliseconds: Int) async throws {
+        let id = world.add("web", image: old, up: true)
+        let updater = try updater(FakeEngine(world))
+        let task = Task {
+            try await updater.update("web", to: new, ContainerSpec(), detach: false)
+        }
+        try await EventLoop.sleep(for: .milliseconds(milliseconds))
+        task.cancel()
+        let result = await task.result
+        try await waitUntilIdle(updater)
+        let box = try survivor()
+        switch result {
+        case .success: #expect(box.image == new)
+        case .failure: #expect(box.details.id == id)
+        }
+        #expect(box.details.isUp)
+    }
+
+    @Test("Only one at a time")
+    func exclusive() async throws {
+        _ = world.add("web", image: old, up: true)
+        let updater = try updater(FakeEngine(world))
+        try await updater.update("web", to: new, ContainerSpec(), detach: true)
+        await #expect(throws: RuntimeError.updateInProgress(name: "web")) {
+            try await updater.update("web", to: new, ContainerSpec(), detach: false)
+        }
+        try await waitUntilIdle(updater)
+        #expect(try survivor().image == new)
+    }
+
+    @Test("A file in the journal that is no record is passed over")
+    func strangeFile() throws {
+        _ = try UpdateJournal(folder)
+        try Data("{".utf8).write(to: URL(filePath: "\(folder)/web.json"))
+        #expect(try UpdateJournal(folder).records.isEmpty)
+    }
+}
