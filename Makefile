@@ -86,23 +86,25 @@ lint:
 	for script in $$(grep -rlE '^#!/bin/(ba)?sh' .ci packaging Tests); do bash -n "$$script"; done
 
 ## generate    generate the gRPC code anew from the .proto files
-PROTOS := Sources/GNOI/protos
-GENERATED := Sources/GNOI/Generated
+PROTO_MODULES := GNOI GRPCHealth
 GENERATOR_OPTIONS := Visibility=Public,FileNaming=DropPath
 .PHONY: generate
 generate:
 	$(SWIFT) build --product protoc-gen-swift
 	$(SWIFT) build --product protoc-gen-grpc-swift-2
 	plugins=$$($(SWIFT) build --show-bin-path)
-	# Messages come from every file, stubs from those that define a service.
-	messages=$$(cd $(PROTOS) && find . -name '*.proto' -printf '%P\n' | sort)
-	services=$$(cd $(PROTOS) && grep --files-with-matches '^service ' $$messages)
-	rm -rf $(GENERATED)
-	mkdir -p $(GENERATED)
-	protoc --proto_path=$(PROTOS) --plugin="$$plugins/protoc-gen-swift" \
-	    --swift_out=$(GENERATED) --swift_opt=$(GENERATOR_OPTIONS) $$messages
-	protoc --proto_path=$(PROTOS) --plugin="$$plugins/protoc-gen-grpc-swift-2" \
-	    --grpc-swift-2_out=$(GENERATED) --grpc-swift-2_opt=$(GENERATOR_OPTIONS) $$services
+	for module in $(PROTO_MODULES); do
+	    protos=Sources/$$module/protos generated=Sources/$$module/Generated
+	    # Messages come from every file, stubs from those that define a service.
+	    messages=$$(cd $$protos && find . -name '*.proto' -printf '%P\n' | sort)
+	    services=$$(cd $$protos && grep --files-with-matches '^service ' $$messages)
+	    rm -rf $$generated
+	    mkdir -p $$generated
+	    protoc --proto_path=$$protos --plugin="$$plugins/protoc-gen-swift" \
+	        --swift_out=$$generated --swift_opt=$(GENERATOR_OPTIONS) $$messages
+	    protoc --proto_path=$$protos --plugin="$$plugins/protoc-gen-grpc-swift-2" \
+	        --grpc-swift-2_out=$$generated --grpc-swift-2_opt=$(GENERATOR_OPTIONS) $$services
+	done
 
 ## clean       remove everything that was built
 .PHONY: clean

@@ -80,7 +80,14 @@ let package = Package(
         module("ContainerEngine", ["SystemIO", "OCI", "HTTPClient", "RuntimeAPI"]),
         tests(of: "ContainerEngine", ["RuntimeAPI", "SystemIO"]),
 
-        module("ContainerUpdate", ["SystemIO", "RuntimeAPI", "ContainerEngine", log]),
+        module("GRPCHealth", [grpc, grpcProtobuf, protobuf], exclude: ["protos"]),
+        module(
+            "HealthProbe",
+            ["SystemIO", "HTTPClient", "GRPCTransport", "GRPCHealth", grpc, protobuf]),
+        tests(of: "HealthProbe"),
+
+        module(
+            "ContainerUpdate", ["SystemIO", "RuntimeAPI", "ContainerEngine", "HealthProbe", log]),
         tests(of: "ContainerUpdate", ["SystemIO", "RuntimeAPI", "ContainerEngine", log]),
 
         module("Daemon", ["SystemIO", log]),
@@ -119,7 +126,8 @@ let package = Package(
         program(
             "cz",
             [
-                "ContainerzClient", "OCI", "GRPCTransport", "GNOI", "SystemIO", grpc, protobuf,
+                "ContainerzClient", "HealthProbe", "OCI", "GRPCTransport", "GNOI", "SystemIO", grpc,
+                protobuf,
                 arguments,
             ]),
 

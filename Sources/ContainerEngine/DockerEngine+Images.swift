@@ -141,7 +141,9 @@ extension DockerEngine {
         try await translating {
             let found = try await findImage(image)
             let users = try await containerSummaries(all: true).filter {
+                // Those of another of its names keep the image, not this name.
                 Self.isSameImage($0.imageID, found.id)
+                    && (found.tags.count == 1 || Self.container($0).image == found.name)
             }
             let running = users.first { Self.isUp($0) }
             if let user = running ?? (force ? nil : users.first) {

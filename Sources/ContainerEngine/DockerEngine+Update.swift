@@ -28,6 +28,7 @@ extension DockerEngine {
         details.startedAt = document.state.startedAt ?? ""
         details.restarts = document.restartCount ?? 0
         details.labels = labels
+        details.address = address(document)
         details.health =
             switch document.state.health?.status ?? "" {
             case "starting": .starting
@@ -39,6 +40,13 @@ extension DockerEngine {
             if let name = mount.name, !name.isEmpty { details.volumes[mount.destination] = name }
         }
         return details
+    }
+
+    private static func address(_ document: ContainerDocument) -> String? {
+        if document.hostConfig?.networkMode == "host" { return "127.0.0.1" }
+        let settings = document.networkSettings
+        let addresses = [settings?.address] + (settings?.networks ?? [:]).values.map(\.address)
+        return addresses.compactMap { $0 }.first { !$0.isEmpty }
     }
 
     private static func spec(_ text: String) -> ContainerSpec? {

@@ -143,9 +143,25 @@ struct ContainerDocument: Decodable {
     }
     struct HostConfig: Decodable {
         var restartPolicy: RestartPolicyDocument?
+        var networkMode: String?
 
         private enum CodingKeys: String, CodingKey {
             case restartPolicy = "RestartPolicy"
+            case networkMode = "NetworkMode"
+        }
+    }
+    struct NetworkSettings: Decodable {
+        struct Network: Decodable {
+            var address: String?
+
+            private enum CodingKeys: String, CodingKey { case address = "IPAddress" }
+        }
+        var address: String?
+        var networks: [String: Network]?
+
+        private enum CodingKeys: String, CodingKey {
+            case address = "IPAddress"
+            case networks = "Networks"
         }
     }
     var id: String
@@ -155,6 +171,7 @@ struct ContainerDocument: Decodable {
     var hostConfig: HostConfig?
     var restartCount: Int?
     var mounts: [Mount]?
+    var networkSettings: NetworkSettings?
 
     struct Mount: Decodable {
         /// A volume's; none for a bind.
@@ -182,6 +199,7 @@ struct ContainerDocument: Decodable {
         case hostConfig = "HostConfig"
         case restartCount = "RestartCount"
         case mounts = "Mounts"
+        case networkSettings = "NetworkSettings"
     }
 }
 

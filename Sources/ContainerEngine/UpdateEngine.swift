@@ -22,6 +22,8 @@ public struct ContainerDetails: Sendable {
     public var labels: [String: String]
     /// What it was started with; nil when that was not done through this API.
     public var spec: ContainerSpec?
+    /// Where it is reached from the device itself; nil when it has no network.
+    public var address: String?
     /// Volumes by the paths at which it has them.
     public var volumes: [String: String]
 

@@ -1,4 +1,5 @@
 import ContainerEngine
+import HealthProbe
 import RuntimeAPI
 import SystemIO
 
@@ -9,10 +10,28 @@ public struct Proof: Sendable {
     /// How long a health check may take to succeed.
     public var healthTimeout: Duration = .seconds(60)
 
+    /// Asks a container how it is.
+    var check: @Sendable @EventLoop (HealthProbe) async throws -> Void = { try await $0.check() }
+
     /// A container's own time for that, in seconds.
-    static let timeoutLabel = "org.containerz.health.timeout"
+    private static let timeoutLabel = "org.containerz.health.timeout"
 
     public init() {}
+
+    /// Whether the labels that ask for a health check can be followed.
+    ///
+    /// - Throws: `RuntimeError.invalidArgument`.
+    static func validate(_ labels: [String: String]) throws(RuntimeError) {
+        do throws(HealthProbeError) {
+            _ = try HealthProbe(labels: labels, host: "localhost")
+        } catch {
+            throw .invalidArgument(field: "labels", reason: error.description)
+        }
+        if let text = labels[timeoutLabel], !(1...86_400).contains(Int64(text) ?? 0) {
+            throw .invalidArgument(
+                field: "labels", reason: "\(timeoutLabel) is not a number of seconds up to a day")
+        }
+    }
 
     /// Returns once the container has proved itself.
     ///
@@ -36,21 +55,52 @@ public struct Proof: Sendable {
             }
             let age = ContinuousClock.now - start
             let rest: Duration
-            switch now.health {
-            case .healthy: return
-            case .unhealthy: throw Failure("its health check failed")
-            case .undefined:
+            switch try await health(of: now) {
+            case .good: return
+            case .bad(let reason): throw Failure(reason)
+            case .unasked:
                 if age >= settleTime { return }
                 rest = settleTime - age
-            case .starting:
+            case .notYet(let reason):
                 guard age < timeout else {
-                    throw Failure(
-                        "its health check did not succeed within \(timeout.components.0) s")
+                    throw Failure("\(reason), \(timeout.components.0) s after its start")
                 }
                 rest = timeout - age
             }
             // An event that comes between looking and listening is seen when this is over.
-            try await engine.waitForChange(of: id, atMost: min(rest, .seconds(1)))
+            try await engine.waitForChange(of: id, atMost: min(rest, HealthProbe.pause))
+        }
+    }
+
+    private enum Answer {
+        case good
+        case bad(String)
+        case notYet(String)
+        /// There is nothing to ask.
+        case unasked
+    }
+
+    /// The labels' way of asking counts before the image's.
+    @EventLoop
+    private func health(of container: ContainerDetails) async throws -> Answer {
+        do {
+            if let probe = try HealthProbe(
+                labels: container.labels, host: container.address ?? "")
+            {
+                guard container.address != nil else {
+                    return .notYet("its health cannot be asked for: it has no address")
+                }
+                try await check(probe)
+                return .good
+            }
+        } catch let error as HealthProbeError {
+            return .notYet("its health check fails: \(error)")
+        }
+        switch container.health {
+        case .undefined: return .unasked
+        case .healthy: return .good
+        case .unhealthy: return .bad("its health check failed")
+        case .starting: return .notYet("its health check did not succeed")
         }
     }
 

@@ -117,6 +117,7 @@ public final class Updater {
             var spec = try settings.over(before)
             spec.image = image
             spec.name = instance
+            try Proof.validate(spec.labels)
             try await engine.validate(spec, replacing: old)
             return (
                 UpdateRecord(

@@ -14,6 +14,7 @@ struct ClientCommand: ParsableCommand {
         version: containerzVersion,
         subcommands: [
             ImageCommand.self, ContainerCommand.self, VolumeCommand.self, DeployCommand.self,
+            UpgradeCommand.self,
         ])
 
     /// Options before the command mean the same as behind it.

@@ -133,6 +133,44 @@ def test_an_update(cz, file, unique):
     cz.run("image", "remove", f"{image}:1", f"{image}:2")
 
 
+def test_an_upgrade_and_its_way_back(cz, file, tmp_path, unique):
+    image, name, port = unique("image"), unique("web"), free_port()
+    second = tmp_path / "second.tar"
+    second.write_bytes(make_image.image_bytes([f"{image}:2"], text="second"))
+    cz.run("deploy", file, f"{image}:1", "--instance", name, "-p", f"{port}:8080")
+
+    def runs():
+        (container,) = cz.json("container", "list", "--filter", f"name={name}")
+        return container["image"]
+
+    url = f"http://127.0.0.1:{port}"
+    assert cz.run("upgrade", name, second, "--health", f"{url}/index.html") == ""
+    assert cz.errors.splitlines()[1:] == [
+        f"updating {name} from {image}:1 to {image}:2", f"asking {url}/index.html",
+        f"{name} runs {image}:2"]
+    assert runs() == f"{image}:2"
+
+    (result,) = [json.loads(line) for line in cz.run(
+        "upgrade", name, file, "--as", f"{image}:3", "--health", f"{url}/missing",
+        "--health-timeout", "2s", "--json", code=FAILED).splitlines()]
+    assert result == {"instance": name, "image": f"{image}:2", "previous": f"{image}:2",
+                      "rolledBack": True}
+    assert "status 404" in cz.errors and f"{name} runs {image}:2 again" in cz.errors
+    assert runs() == f"{image}:2"
+
+    cz.run("upgrade", name, f"{image}:1", "--", "sh", "-c", "echo no use; exit 3", code=FAILED)
+    assert "no use" in cz.errors
+    assert cz.errors.splitlines()[-1] == f"{name} is running, with {image}:2"
+
+    # A name that moves to the new image leaves nothing to go back to.
+    cz.run("upgrade", name, file, "--as", f"{image}:2", "--health", url, code=FAILED)
+    assert "use --as" in cz.errors
+    assert "there is no container" in cz.fails("upgrade", unique("none"), f"{image}:1")
+    cz.run("upgrade", name, f"{image}:1", "--health", "ftp://x", code=USAGE)
+    cz.run("container", "remove", "--force", name)
+    cz.run("image", "remove", "--force", *[f"{image}:{tag}" for tag in "123"])
+
+
 def test_volumes(cz, unique, tmp_path):
     name, bound = unique("volume"), unique("volume")
     assert cz.run("volume", "create", name, "--label", "tier=data") == f"{name}\n"

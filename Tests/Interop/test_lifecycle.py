@@ -263,3 +263,13 @@ def test_a_command_relative_to_the_working_directory_runs(device, unique):
     finally:
         code_of(device.remove, name)
         code_of(device.remove_image, f"{image}:latest", force=True)
+
+
+def test_a_name_goes_although_a_container_uses_the_image_under_another(
+        device, image, running, tarball, unique):
+    other = unique("image")
+    device.push(tarball, other, "latest")
+    device.remove_image(f"{other}:latest")
+    assert f"{other}:latest" not in device.images() and image in device.images()
+    assert code_of(device.remove_image, image) == Code.FAILED_PRECONDITION
+    assert device.state(running) == "RUNNING"

@@ -9,6 +9,7 @@ import time
 import grpc
 import pytest
 
+import make_image
 from conftest import ENGINES, engine_socket
 from gnoi import Code, Device, StartRequest, code_of, messages, status_of
 from harness import Daemon, free_port, wait_until
@@ -181,6 +182,59 @@ def test_a_deadline_that_passes(device, images, instance):
     assert code == Code.DEADLINE_EXCEEDED
     wait_until(lambda: update_state(device, instance) == "failed", "the update to end")
     same_as_before(device, instance, before)
+
+
+def health(**labels):
+    return {f"org.containerz.health.{key}": str(value) for key, value in labels.items()}
+
+
+@pytest.mark.parametrize("labels", [health(http="8080/index.html"), health(tcp=8080)],
+                         ids=["http", "tcp"])
+def test_a_version_that_is_well(device, images, instance, labels):
+    # It takes a while until it answers.
+    device.update(instance, images[1], cmd="sh -c 'sleep 1; exec /bin/serve'", labels=labels)
+    assert device.containers()[instance].image_name == images[1]
+    assert "serving" in device.log_text(instance)
+
+
+@pytest.mark.parametrize("labels, reason", [
+    (health(http="8080/missing", timeout=2), "status 404"),
+    (health(tcp=9, timeout=2), "refused"),
+    (health(grpc=8080, timeout=2), "grpc://"),
+], ids=["http", "tcp", "grpc"])
+def test_a_version_that_is_not_well(device, images, instance, labels, reason):
+    before = device.containers()[instance]
+    code, text = status_of(
+        device.update, instance, images[1], cmd="/bin/serve", labels=labels)
+    assert code == Code.INTERNAL and reason in text, text
+    same_as_before(device, instance, before)
+
+
+@pytest.mark.parametrize("labels", [
+    health(http="evil.example/"), health(http="80@evil.example/"), health(tcp="22/x"),
+    health(http=80, tcp=80), health(timeout="soon")])
+def test_health_labels_that_cannot_be(device, images, instance, labels):
+    before = device.containers()[instance]
+    assert code_of(device.update, instance, images[1], labels=labels) == Code.INVALID_ARGUMENT
+    same_as_before(device, instance, before)
+
+
+@pytest.mark.parametrize("test, code", [("true", Code.OK), ("false", Code.INTERNAL)])
+def test_the_image_s_own_health_check(docker_device, unique, test, code):
+    """On Docker; Podman has systemd run it, which is not there in a test."""
+    name, instance, second = unique("image"), unique("instance"), 10 ** 9
+    docker_device.push(make_image.image_bytes(), name, "v1")
+    docker_device.push(make_image.image_bytes(text="v2", Healthcheck={
+        "Test": ["CMD", f"/bin/{test}"], "Interval": second, "Retries": 1}), name, "v2")
+    docker_device.start(f"{name}:v1", instance, cmd="/bin/idle")
+    found, text = status_of(docker_device.update, instance, f"{name}:v2")
+    assert found == code, text
+    assert code == Code.OK or "health check failed" in text
+    tag = "v2" if code == Code.OK else "v1"
+    assert docker_device.containers()[instance].image_name == f"{name}:{tag}"
+    docker_device.remove(instance)
+    for tag in "v1", "v2":
+        docker_device.remove_image(f"{name}:{tag}")
 
 
 @pytest.mark.parametrize("engine, rounds", [("docker", 25), ("podman", 8)])

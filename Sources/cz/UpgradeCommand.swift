@@ -1,0 +1,194 @@
+import ArgumentParser
+import ContainerzClient
+import GNOI
+import GRPCCore
+import Glibc
+import HealthProbe
+import SystemIO
+
+extension HealthProbe: ExpressibleByArgument {
+    public init?(argument: String) {
+        guard let probe = try? HealthProbe(parsing: argument) else { return nil }
+        self = probe
+    }
+}
+
+struct UpgradeCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "upgrade",
+        abstract: "Bring an instance to another version, and back when that is no good.",
+        discussion: """
+            The device puts the old version back when the new one does not prove itself there. With \
+            --health this command asks as well, from here, and goes back to the image before when \
+            that fails; options that were changed stay changed then. Exits with 1 after that.
+            """)
+
+    @Argument(help: "The container's instance name.")
+    var target: String
+
+    @Argument(
+        help: ArgumentHelp(
+            "A tarball, which is pushed first (- is standard input), or an image on the device.",
+            valueName: "file|name:tag"))
+    var version: String
+
+    @Option(
+        name: .customLong("as"),
+        help: ArgumentHelp(
+            "The pushed image's name; the tarball's own when not given.",
+            valueName: "name:tag"))
+    var name: ImageArgument?
+
+    @Option(
+        help: ArgumentHelp(
+            "Where to ask whether it is well: http://…, tcp://HOST:PORT or "
+                + "grpc://HOST:PORT[/SERVICE].", valueName: "url"))
+    var health: HealthProbe?
+
+    @Option(help: "How long it may take until it is.")
+    var healthTimeout: TimeSpan?
+
+    @OptionGroup var start: StartArguments
+
+    enum Level {}
+    @OptionGroup(title: "Connection") var options: ConnectionOptions<Level>
+    @ParentCommand var parent: ClientCommand
+
+    private static let usualTimeout: Duration = .seconds(60)
+
+    private var isFile: Bool {
+        version == "-" || version.hasPrefix("/") || version.hasPrefix(".")
+            || access(version, F_OK) == 0
+    }
+
+    func validate() throws {
+        guard start.instance == nil else {
+            throw ValidationError("--instance: an upgrade does not change the name")
+        }
+        guard isFile || ImageArgument(argument: version) != nil else {
+            throw ValidationError("'\(version)' is neither a file nor an image's NAME:TAG")
+        }
+        guard isFile || name == nil else { throw ValidationError("--as goes with a file") }
+    }
+
+    private struct Result: Encodable {
+        var instance: String
+        var image: String
+        var previous: String
+        var rolledBack: Bool
+    }
+
+    func run() throws {
+        let connection = try Connection(options, parent.connection)
+        let settings = try start.options.request(for: nil)
+        let (target, version, name, isFile) = (target, version, name, isFile)
+        let (health, timeout) = (health, healthTimeout?.duration ?? Self.usualTimeout)
+        try Program.run("upgrade", connection) { device in
+            let previous = try await Self.image(of: target, on: device)
+            let image: ImageArgument
+            if isFile {
+                Self.say("pushing \(version)")
+                let pushed = try await ImagePushCommand.push(
+                    version, as: name, to: device, "upgrade")
+                let text = "\(pushed.name):\(pushed.tag)"
+                guard let argument = ImageArgument(argument: text) else {
+                    throw RPCError(
+                        code: .unknown, message: "the device calls the image '\(text)'")
+                }
+                image = argument
+                guard health == nil || text != previous else {
+                    Program.complain(
+                        "upgrade: \(text) is the running version's name, which the pushed image has "
+                            + "now: there would be nothing to go back to; use --as. \(target) was "
+                            + "not touched")
+                    throw ExitCode.failure
+                }
+            } else {
+                guard let argument = ImageArgument(argument: version) else {
+                    throw ExitCode.failure
+                }
+                image = argument
+            }
+            Self.say("updating \(target) from \(previous) to \(image)")
+            do {
+                try await device.update(
+                    target, to: (image.name, image.tag), settings, detach: false)
+            } catch {
+                let code = Program.report(error, of: "upgrade")
+                await Self.sayWhatRuns(target, on: device)
+                throw code
+            }
+            let failure = try await Self.failure(health, timeout)
+            if let failure {
+                Program.complain("upgrade: \(image) is not well: \(failure)")
+                try await Self.goBack(target, to: previous, on: device)
+            } else {
+                Self.say("\(target) runs \(image)")
+            }
+            if connection.json {
+                try Output.write(
+                    json: Result(
+                        instance: target, image: failure == nil ? "\(image)" : previous,
+                        previous: previous, rolledBack: failure != nil))
+            }
+            if failure != nil { throw ExitCode.failure }
+        }
+    }
+
+    @EventLoop
+    private static func failure(
+        _ health: HealthProbe?, _ timeout: Duration
+    ) async throws -> HealthProbeError? {
+        guard let health else { return nil }
+        say("asking \(health)")
+        do {
+            try await health.wait(timeout: timeout)
+            return nil
+        } catch let error as HealthProbeError {
+            return error
+        }
+    }
+
+    private static func goBack(
+        _ target: String, to previous: String, on device: Device
+    ) async throws {
+        guard let image = ImageArgument(argument: previous) else { throw ExitCode.failure }
+        say("going back to \(previous)")
+        do {
+            try await device.update(
+                target, to: (image.name, image.tag), .init(), detach: false)
+        } catch {
+            _ = Program.report(error, of: "upgrade: going back to \(previous)")
+            await sayWhatRuns(target, on: device)
+            throw ExitCode.failure
+        }
+        say("\(target) runs \(previous) again")
+    }
+
+    private static func image(of target: String, on device: Device) async throws -> String {
+        let listed = try await device.containers(all: true, filters: ["name": [target]])
+        guard let container = listed.first(where: { $0.name == target }) else {
+            throw RPCError(code: .notFound, message: "there is no container \(target)")
+        }
+        return container.image
+    }
+
+    private static func sayWhatRuns(_ target: String, on device: Device) async {
+        do {
+            let listed = try await device.containers(all: true, filters: ["name": [target]])
+            if let container = listed.first(where: { $0.name == target }) {
+                say("\(target) is \(container.status), with \(container.image)")
+            } else {
+                say("\(target) is not listed: its update is still being undone")
+            }
+        } catch {
+            say("what \(target) runs now cannot be told: \(error)")
+        }
+    }
+
+    /// Progress, for people and logs.
+    private static func say(_ text: String) {
+        var line = "\(text)\n"
+        line.withUTF8 { _ = write(STDERR_FILENO, $0.baseAddress, $0.count) }
+    }
+}
