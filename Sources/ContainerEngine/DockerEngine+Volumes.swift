@@ -1,5 +1,4 @@
 import FoundationEssentials
-import Glibc
 import RuntimeAPI
 
 extension DockerEngine {
@@ -78,53 +77,6 @@ extension DockerEngine {
     }
 }
 
-/// What can be said of a volume to be before the engine is asked: engines take nearly anything,
-/// and fail when a container is to mount it.
-enum LocalVolume {
-    private static let mountOptions: Set = ["type", "o", "device"]
-
-    /// - Throws: `RuntimeError.invalidArgument`, or `.pathNotFound` for a directory to bind.
-    static func check(_ spec: VolumeSpec) throws(RuntimeError) {
-        guard spec.name.isEmpty || InstanceName.isValid(spec.name) else {
-            throw .invalidArgument(
-                field: "name",
-                reason: "'\(InstanceName.printable(spec.name))' cannot be a volume's name")
-        }
-        if spec.labels.keys.contains("") {
-            throw .invalidArgument(field: "labels", reason: "a label has no name")
-        }
-        guard spec.driver == VolumeSpec.localDriver, !spec.options.isEmpty else { return }
-        for key in spec.options.keys.sorted() where !mountOptions.contains(key) {
-            throw .invalidArgument(
-                field: "options",
-                reason: "'\(InstanceName.printable(key))' is none of type, o and device")
-        }
-        let device = spec.options["device"] ?? ""
-        guard !device.isEmpty else {
-            throw .invalidArgument(field: "options", reason: "there is no device to mount")
-        }
-        guard binds(spec) else {
-            guard spec.options["type"] != "none" else {
-                throw .invalidArgument(
-                    field: "options", reason: "without 'bind' type none mounts nothing")
-            }
-            return
-        }
-        guard device.hasPrefix("/") else {
-            throw .invalidArgument(
-                field: "options",
-                reason: "'\(InstanceName.printable(device))' is not an absolute path")
-        }
-        guard access(device, F_OK) == 0 else {
-            throw .pathNotFound(InstanceName.printable(device))
-        }
-    }
-
-    private static func binds(_ spec: VolumeSpec) -> Bool {
-        (spec.options["o"] ?? "").split(separator: ",").contains { $0 == "bind" || $0 == "rbind" }
-    }
-}
-
 extension Volume {
     init(_ document: VolumeDocument) {
         self.init(
@@ -142,51 +94,5 @@ extension Volume {
         }
         guard let date = try? Date(text, strategy: .iso8601) else { return nil }
         return Int64(date.timeIntervalSince1970)
-    }
-}
-
-struct VolumeList: Decodable {
-    var volumes: [VolumeDocument]?
-
-    private enum CodingKeys: String, CodingKey {
-        case volumes = "Volumes"
-    }
-}
-
-struct VolumeDocument: Decodable {
-    var name: String
-    var driver: String?
-    var options: [String: String]?
-    var labels: [String: String]?
-    var created: String?
-
-    private enum CodingKeys: String, CodingKey {
-        case name = "Name"
-        case driver = "Driver"
-        case options = "Options"
-        case labels = "Labels"
-        case created = "CreatedAt"
-    }
-}
-
-/// The body of `POST /volumes/create`.
-struct VolumeRequest: Encodable {
-    var name: String
-    var driver: String
-    var options: [String: String]
-    var labels: [String: String]
-
-    init(_ spec: VolumeSpec) {
-        name = spec.name
-        driver = spec.driver
-        options = spec.options
-        labels = spec.labels
-    }
-
-    private enum CodingKeys: String, CodingKey {
-        case name = "Name"
-        case driver = "Driver"
-        case options = "DriverOpts"
-        case labels = "Labels"
     }
 }

@@ -55,6 +55,18 @@ public final class Updater {
         if busy.contains(instance) { throw .updateInProgress(name: instance) }
     }
 
+    /// The instance is gone, and so is what there was to tell of its last update.
+    public func forget(_ instance: String) {
+        guard let record = journal.records[instance], !record.isUnfinished else { return }
+        do {
+            try journal.remove(instance)
+        } catch {
+            logger.warning(
+                "the record of an update cannot be removed",
+                metadata: ["container": "\(instance)", "reason": "\(error)"])
+        }
+    }
+
     /// Adds what is known of the containers' last updates.
     public func annotate(_ containers: [Container]) -> [Container] {
         containers.map { container in

@@ -144,6 +144,14 @@ def test_what_cannot_be_is_refused_before_anything_happens(device, images, insta
     device.remove(other)
 
 
+def test_a_removed_instance_leaves_no_record(stack, device, images, instance):
+    device.update(instance, images[1])
+    record = stack.folder / "state" / "updates" / f"{instance}.json"
+    assert record.stat().st_mode & 0o777 == 0o600
+    device.remove(instance)
+    assert not record.exists()
+
+
 def test_async_tells_the_outcome_later(device, images, instance):
     assert device.update(instance, images[1], detach=True).is_async
     wait_until(lambda: update_state(device, instance) == "done", "the update")

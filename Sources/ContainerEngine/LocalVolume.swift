@@ -1,0 +1,49 @@
+import Glibc
+import RuntimeAPI
+
+/// What can be said of a volume to be before the engine is asked: engines take nearly anything,
+/// and fail when a container is to mount it.
+enum LocalVolume {
+    private static let mountOptions: Set = ["type", "o", "device"]
+
+    /// - Throws: `RuntimeError.invalidArgument`, or `.pathNotFound` for a directory to bind.
+    static func check(_ spec: VolumeSpec) throws(RuntimeError) {
+        guard spec.name.isEmpty || InstanceName.isValid(spec.name) else {
+            throw .invalidArgument(
+                field: "name",
+                reason: "'\(InstanceName.printable(spec.name))' cannot be a volume's name")
+        }
+        if spec.labels.keys.contains("") {
+            throw .invalidArgument(field: "labels", reason: "a label has no name")
+        }
+        guard spec.driver == VolumeSpec.localDriver, !spec.options.isEmpty else { return }
+        for key in spec.options.keys.sorted() where !mountOptions.contains(key) {
+            throw .invalidArgument(
+                field: "options",
+                reason: "'\(InstanceName.printable(key))' is none of type, o and device")
+        }
+        let device = spec.options["device"] ?? ""
+        guard !device.isEmpty else {
+            throw .invalidArgument(field: "options", reason: "there is no device to mount")
+        }
+        guard binds(spec) else {
+            guard spec.options["type"] != "none" else {
+                throw .invalidArgument(
+                    field: "options", reason: "without 'bind' type none mounts nothing")
+            }
+            return
+        }
+        guard device.hasPrefix("/") else {
+            throw .invalidArgument(
+                field: "options",
+                reason: "'\(InstanceName.printable(device))' is not an absolute path")
+        }
+        guard access(device, F_OK) == 0 else {
+            throw .pathNotFound(InstanceName.printable(device))
+        }
+    }
+
+    private static func binds(_ spec: VolumeSpec) -> Bool {
+        (spec.options["o"] ?? "").split(separator: ",").contains { $0 == "bind" || $0 == "rbind" }
+    }
+}
