@@ -47,7 +47,7 @@ extension DockerEngine {
         if demultiplexer.isTimed {
             query.append(("timestamps", "1"))
             if let since = Self.unixTime(demultiplexer.position.time) {
-                query.append(("since", since))
+                query.append(("since", "\(since.seconds).\(since.fraction)"))
             }
         }
         let response: HTTPResponse
@@ -117,39 +117,5 @@ extension DockerEngine {
                 ? .mayReturn(Self.revivalTime) : .isDone
         default: return .isDone
         }
-    }
-
-    func events(of id: String) async throws -> HTTPResponse {
-        try await api.open(
-            "GET", "/events", [("filters", #"{"container":["\#(id)"]}"#)], timeout: nil)
-    }
-
-    /// - Returns: false when nothing happened in time.
-    func nextEvent(
-        _ events: HTTPResponse, before deadline: ContinuousClock.Instant?
-    ) async throws -> Bool {
-        guard let deadline else { return try await events.next() != nil }
-        let rest = deadline - .now
-        guard rest > .zero else { return false }
-        var isLate = false
-        let timer = EventLoop.Timer(after: rest) {
-            isLate = true
-            events.cancel()
-        }
-        defer { timer.cancel() }
-        do {
-            return try await events.next() != nil
-        } catch is CancellationError where isLate {
-            return false
-        }
-    }
-
-    /// `1795510499.006668596` for `2026-11-24T08:54:59.006668596Z`.
-    static func unixTime(_ text: String) -> String? {
-        guard let dot = text.firstIndex(of: "."), text.hasSuffix("Z") else { return nil }
-        let whole = "\(text[..<dot])Z"
-        guard let date = try? Date(whole, strategy: .iso8601) else { return nil }
-        let fraction = text[text.index(after: dot)...].dropLast()
-        return "\(Int64(date.timeIntervalSince1970)).\(fraction)"
     }
 }

@@ -25,6 +25,7 @@ extension DockerEngine {
             name: document.name.hasPrefix("/") ? String(document.name.dropFirst()) : document.name,
             isUp: document.isUp, spec: labels[EngineLabel.spec].flatMap(spec))
         details.exitCode = document.state.exitCode ?? 0
+        details.createdAt = document.created ?? ""
         details.startedAt = document.state.startedAt ?? ""
         details.restarts = document.restartCount ?? 0
         details.labels = labels
@@ -161,6 +162,10 @@ extension DockerEngine {
                 // It is gone already.
             }
         }
+    }
+
+    public func exitCode(of id: String, since time: String) async throws -> Int? {
+        try await translating { try await firstExitCode(of: id, since: time) }
     }
 
     private static let quotedLines = "5"

@@ -166,6 +166,7 @@ struct ContainerDocument: Decodable {
     }
     var id: String
     var name: String
+    var created: String?
     var state: State
     var config: Config?
     var hostConfig: HostConfig?
@@ -194,12 +195,31 @@ struct ContainerDocument: Decodable {
     private enum CodingKeys: String, CodingKey {
         case id = "Id"
         case name = "Name"
+        case created = "Created"
         case state = "State"
         case config = "Config"
         case hostConfig = "HostConfig"
         case restartCount = "RestartCount"
         case mounts = "Mounts"
         case networkSettings = "NetworkSettings"
+    }
+}
+
+/// What happened to a container.
+struct EventDocument: Decodable {
+    struct Actor: Decodable {
+        var attributes: [String: String]?
+
+        private enum CodingKeys: String, CodingKey { case attributes = "Attributes" }
+    }
+    var action: String
+    var actor: Actor
+
+    var exitCode: Int? { actor.attributes?["exitCode"].flatMap { Int($0) } }
+
+    private enum CodingKeys: String, CodingKey {
+        case action = "Action"
+        case actor = "Actor"
     }
 }
 

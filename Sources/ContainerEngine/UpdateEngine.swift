@@ -13,7 +13,9 @@ public struct ContainerDetails: Sendable {
     public var name: String
     /// Whether it runs, or is about to be started again.
     public var isUp: Bool
+    /// Of no meaning while it is up.
     public var exitCode: Int
+    public var createdAt: String
     /// Changes with every start.
     public var startedAt: String
     public var restarts: Int
@@ -33,6 +35,7 @@ public struct ContainerDetails: Sendable {
         self.isUp = isUp
         self.spec = spec
         exitCode = 0
+        createdAt = ""
         startedAt = ""
         restarts = 0
         health = .undefined
@@ -72,6 +75,10 @@ public protocol UpdateEngine: AnyObject, Sendable {
     /// - Parameter keepingVolumes: also those without a name of somebody's.
     func discard(_ id: String, keepingVolumes: Bool) async throws
 
+    /// With what a container ended first since then; nil where nobody remembers.
+    ///
+    /// - Parameter time: a ``ContainerDetails/createdAt``.
+    func exitCode(of id: String, since time: String) async throws -> Int?
     /// The last lines it wrote.
     func lastLines(of id: String) async throws -> String
     /// Waits until something happens to it, or the time is up.

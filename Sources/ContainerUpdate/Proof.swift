@@ -50,8 +50,8 @@ public struct Proof: Sendable {
             guard let now = try await engine.details(of: id) else {
                 throw Failure("it was removed right after its start")
             }
-            guard now.isUp, now.startedAt == first.startedAt, now.restarts == first.restarts else {
-                throw Failure("it ended with exit code \(now.exitCode) right after its start")
+            guard now.isUp, now.restarts == 0, now.startedAt == first.startedAt else {
+                throw Failure(try await end(of: now, on: engine))
             }
             let age = ContinuousClock.now - start
             let rest: Duration
@@ -70,6 +70,19 @@ public struct Proof: Sendable {
             // An event that comes between looking and listening is seen when this is over.
             try await engine.waitForChange(of: id, atMost: min(rest, HealthProbe.pause))
         }
+    }
+
+    /// The engine may have started it again, or be about to.
+    @EventLoop
+    private func end(
+        of container: ContainerDetails, on engine: any UpdateEngine
+    ) async throws -> String {
+        let code =
+            container.isUp
+            ? try await engine.exitCode(of: container.id, since: container.createdAt)
+            : container.exitCode
+        guard let code else { return "it ended right after its start" }
+        return "it ended with exit code \(code) right after its start"
     }
 
     private enum Answer {

@@ -78,10 +78,13 @@ struct LogDemultiplexerTests {
         }
     }
 
-    @Test @EventLoop func timesAsTheEngineTakesThem() {
-        #expect(
-            DockerEngine.unixTime("2026-11-24T08:54:59.006668596Z") == "1795510499.006668596")
-        #expect(DockerEngine.unixTime("2026-11-24T08:54:59Z") == nil)
+    @Test @EventLoop func timesAsTheEngineTakesThem() throws {
+        for text in ["2026-11-24T08:54:59.006668596Z", "2026-11-24T10:54:59.006668596+02:00"] {
+            let time = try #require(DockerEngine.unixTime(text))
+            #expect(time == (1_795_510_499, "006668596"))
+        }
+        let whole = try #require(DockerEngine.unixTime("2026-11-24T08:54:59Z"))
+        #expect(whole == (1_795_510_499, "0"))
         #expect(DockerEngine.unixTime("") == nil)
     }
 }

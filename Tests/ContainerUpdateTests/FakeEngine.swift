@@ -11,6 +11,7 @@ final class World {
         var details: ContainerDetails
         var image: ImageName?
         var replaces: String?
+        var lastExitCode: Int?
     }
     var containers: [String: Box] = [:]
     /// Steps that changed something, so far.
@@ -40,6 +41,8 @@ final class FakeEngine: UpdateEngine, EngineProvider {
     /// How the new container behaves.
     enum Behaviour {
         case runs, crashes, doesNotStart
+        /// It ended, and the engine started it again before anybody looked.
+        case returns
     }
 
     let world: World
@@ -128,13 +131,21 @@ final class FakeEngine: UpdateEngine, EngineProvider {
             if isNew, behaviour == .doesNotStart {
                 throw RuntimeError.startFailed(name: name, reason: "no such program")
             }
-            world.containers[id]?.details.isUp = !isNew || behaviour == .runs
-            world.containers[id]?.details.exitCode = 3
+            world.containers[id]?.details.isUp = !isNew || behaviour != .crashes
+            if isNew, behaviour == .crashes { world.containers[id]?.details.exitCode = 3 }
+            if isNew, behaviour == .returns {
+                world.containers[id]?.details.restarts = 1
+                world.containers[id]?.lastExitCode = 3
+            }
         }
     }
 
     func discard(_ id: String, keepingVolumes: Bool) async throws {
         try step { world.containers[id] = nil }
+    }
+
+    func exitCode(of id: String, since time: String) async throws -> Int? {
+        world.containers[id]?.lastExitCode
     }
 
     func lastLines(of id: String) async throws -> String { "cannot go on\n" }

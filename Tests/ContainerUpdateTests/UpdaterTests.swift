@@ -61,7 +61,7 @@ struct UpdaterTests {
 
     @Test(
         "A new one that is no good leaves the old one",
-        arguments: [FakeEngine.Behaviour.crashes, .doesNotStart], [true, false])
+        arguments: [FakeEngine.Behaviour.crashes, .returns, .doesNotStart], [true, false])
     func failure(_ behaviour: FakeEngine.Behaviour, wasUp: Bool) async throws {
         let id = world.add("web", image: old, up: wasUp)
         let updater = try updater(FakeEngine(world, behaviour))
@@ -71,7 +71,8 @@ struct UpdaterTests {
             guard case .updateFailed("web", let reason) = error as? RuntimeError else {
                 return false
             }
-            return reason.contains(behaviour == .crashes ? "cannot go on" : "no such program")
+            if behaviour == .doesNotStart { return reason.contains("no such program") }
+            return reason.contains("exit code 3") && reason.contains("cannot go on")
         }
         let box = try survivor()
         #expect(box.details.id == id && box.details.isUp == wasUp)

@@ -13,6 +13,7 @@ import make_image
 from conftest import ENGINES, engine_socket
 from gnoi import Code, Device, StartRequest, code_of, messages, status_of
 from harness import Daemon, free_port, wait_until
+from test_engine_loss import Relay
 
 CRASH = "sh -c 'echo first; echo cannot go on; exit 3'"
 
@@ -243,6 +244,47 @@ def test_the_image_s_own_health_check(docker_device, unique, test, code):
     docker_device.remove(instance)
     for tag in "v1", "v2":
         docker_device.remove_image(f"{name}:{tag}")
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_an_engine_that_goes_away_meanwhile(engine, tmp_path, tarball, unique):
+    if not engine_socket(engine):
+        pytest.skip(f"no {engine}: run under with-engines")
+    runtime_socket, front_socket = tmp_path / "runtime.sock", f"unix:{tmp_path}/front.sock"
+    relay = Relay(tmp_path / "engine.sock", engine_socket(engine))
+    relay.open()
+    name, image = unique("instance"), unique("image")
+    with (Daemon("cz-runtime", "--socket", runtime_socket, "--engine-socket", relay.path,
+                 "--state-dir", tmp_path / "state", "--settle-time", "0.5"),
+          Daemon("containerzd", "--insecure", "--listen", front_socket, "--runtime-socket",
+                 runtime_socket), grpc.insecure_channel(front_socket) as channel):
+        device = Device(channel)
+        for tag in "v1", "v2":
+            device.push(tarball, image, tag)
+        device.start(f"{image}:v1", name, cmd="/bin/idle")
+        for delay in 0.02, 0.1, 0.3, 0.6, 0.9, 1.2:
+            current = device.containers()[name].image_name
+            wanted = f"{image}:{'v2' if current.endswith('v1') else 'v1'}"
+            answer = []
+            call = threading.Thread(
+                target=lambda: answer.append(code_of(device.update, name, wanted)))
+            call.start()
+            time.sleep(delay)
+            relay.close()
+            call.join()
+            relay.ends = []
+            relay.open()
+            wait_until(lambda: code_of(device.containers) == Code.OK and (
+                update_state(device, name) in ("done", "failed", "none")), "the update's end")
+            listed = device.containers()[name]
+            assert device.state(name) == "RUNNING"
+            assert listed.image_name in (current, wanted)
+            if answer == [Code.OK]:
+                assert listed.image_name == wanted
+        device.remove(name)
+        for tag in "v1", "v2":
+            device.remove_image(f"{image}:{tag}")
+    relay.close()
 
 
 @pytest.mark.parametrize("engine, rounds", [("docker", 25), ("podman", 8)])
