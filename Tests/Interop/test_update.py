@@ -99,6 +99,26 @@ def test_what_is_not_given_stays(device, images, unique):
     device.remove_volume(volume)
 
 
+def test_a_volume_that_nobody_named_survives(device, unique):
+    name, instance = unique("image"), unique("instance")
+    write = "sh -c 'echo {0} >> /data/file; cat /data/file; {1}'"
+    for tag in "v1", "v2":
+        device.push(make_image.image_bytes(text=tag, Volumes={"/data": {}}), name, tag)
+    device.start(f"{name}:v1", instance, cmd=write.format("first", "exec /bin/idle"))
+    volumes = device.volumes()
+    code, text = status_of(
+        device.update, instance, f"{name}:v2", cmd=write.format("failed", "exit 3"))
+    assert code == Code.INTERNAL and "first\nfailed" in text
+    device.update(instance, f"{name}:v2", cmd=write.format("second", "exec /bin/idle"))
+    wait_until(lambda: "idle" in device.log_text(instance), "the start")
+    # The first one was started twice.
+    assert device.log_text(instance) == "first\nfailed\nfirst\nsecond\nidle\n"
+    assert sorted(device.volumes()) == sorted(volumes)
+    device.remove(instance)
+    for tag in "v1", "v2":
+        device.remove_image(f"{name}:{tag}")
+
+
 def test_a_stopped_instance_is_updated_and_started(device, images, instance):
     device.stop(instance, force=True)
     device.update(instance, images[1])
