@@ -1,5 +1,6 @@
 """What conformance tests hold a device to, by their numbers, on Docker and on Podman."""
 
+import socket
 import urllib.request
 
 import pytest
@@ -185,14 +186,17 @@ def test_two_tags_of_one_image_are_two_entries(device, tarball, unique):
         code_of(device.remove_image, f"{second}:1.0")
 
 
-def test_location_labels_are_listed(device, image, unique):
+@pytest.mark.parametrize("location", ["L_UNKNOWN", "L_PRIMARY", "L_BACKUP", "L_ALL"])
+def test_location_labels_are_listed(device, image, unique, location):
+    """A device with one supervisor runs everything on it, as one instance."""
     prefix = "net.openconfig.containerz.location."
     name = unique("located")
-    device.start(image, name, labels={"mine": "yes"}, location="L_PRIMARY")
+    device.start(image, name, labels={"mine": "yes"}, location=location)
     try:
         labels = device.containers()[name].labels
         assert labels["mine"] == "yes"
-        assert labels[prefix + "intended"] == "L_PRIMARY"
+        assert labels[prefix + "intended"] == (
+            "L_PRIMARY" if location == "L_UNKNOWN" else location)
         assert labels[prefix + "actual"] == "L_PRIMARY"
         assert prefix + "reason" in labels
     finally:
@@ -251,6 +255,26 @@ def test_2_1_with_the_network_host_equal_ports_are_simply_true(device, image, un
         assert wait_until(lambda: answers(port), "the page") == "hello from a container\n"
     finally:
         device.remove(name)
+
+
+def test_2_2_the_device_s_own_services_are_reachable_with_the_network_host(
+        device, image, unique):
+    for family, address, url in [
+            (socket.AF_INET, "127.0.0.1", "127.0.0.1"), (socket.AF_INET6, "::", "[::1]")]:
+        name = unique("host")
+        with socket.create_server((address, 0), family=family) as server:
+            server.settimeout(30)
+            port = server.getsockname()[1]
+            device.start(image, name, network="host",
+                         cmd=f"wget -q -O - -T 20 http://{url}:{port}/")
+            try:
+                peer, _ = server.accept()
+                with peer:
+                    peer.recv(4096)
+                    peer.sendall(b"HTTP/1.0 200 OK\r\n\r\nfrom the device\n")
+                wait_until(lambda: device.log_text(name) == "from the device\n", "the answer")
+            finally:
+                device.remove(name)
 
 
 def test_a_command_relative_to_the_working_directory_runs(device, unique):

@@ -307,7 +307,7 @@ def test_an_engine_that_goes_away_meanwhile(engine, tmp_path, tarball, unique):
     relay.close()
 
 
-@pytest.mark.parametrize("engine, rounds", [("docker", 25), ("podman", 8)])
+@pytest.mark.parametrize("engine, rounds", [("docker", 200), ("podman", 40)])
 def test_killed_at_random_times(engine, rounds, tmp_path, certificates, tarball, unique):
     """CONTAINERZ_KILLS sets the number of rounds."""
     if engine not in ENGINES or not engine_socket(engine):
