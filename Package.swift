@@ -68,7 +68,8 @@ let package = Package(
         module("GRPCTransport", ["SystemIO", "CNghttp2", "COpenSSL", grpc]),
         tests(of: "SystemIO"),
 
-        module("Varlink", ["SystemIO"]),
+        module("JSON"),
+        module("Varlink", ["SystemIO", "JSON"]),
         tests(of: "Varlink", ["SystemIO"]),
 
         module("HTTPClient", ["SystemIO", "CCurl"]),
@@ -77,7 +78,7 @@ let package = Package(
         module("RuntimeAPI", ["SystemIO", "Varlink"], exclude: ["org.containerz.Runtime.varlink"]),
         tests(of: "RuntimeAPI", ["Varlink"]),
 
-        module("ContainerEngine", ["SystemIO", "OCI", "HTTPClient", "RuntimeAPI"]),
+        module("ContainerEngine", ["SystemIO", "OCI", "JSON", "HTTPClient", "RuntimeAPI"]),
         tests(of: "ContainerEngine", ["RuntimeAPI", "SystemIO"]),
 
         module("GRPCHealth", [grpc, grpcProtobuf, protobuf], exclude: ["protos"]),
@@ -94,22 +95,21 @@ let package = Package(
         module(
             "RuntimeService",
             [
-                "SystemIO", "CSystem", "Varlink", "RuntimeAPI", "ContainerEngine",
-                "ContainerUpdate", log,
+                "SystemIO", "Varlink", "RuntimeAPI", "ContainerEngine", "ContainerUpdate", log,
             ]),
         program(
             "cz-runtime",
             [
                 "RuntimeService", "ContainerEngine", "ContainerUpdate", "RuntimeAPI", "Varlink",
-                "Daemon", "SystemIO", log, arguments,
+                "JSON", "Daemon", "SystemIO", log, arguments,
             ]),
 
         module("GNOI", [grpc, grpcProtobuf, protobuf], exclude: ["protos"]),
         module(
             "ContainerzService",
             [
-                "SystemIO", "OCI", "ImageStream", "Varlink", "RuntimeAPI", "GRPCTransport", "GNOI",
-                grpc, grpcProtobuf, protobuf, log,
+                "SystemIO", "OCI", "JSON", "ImageStream", "Varlink", "RuntimeAPI", "GRPCTransport",
+                "GNOI", grpc, grpcProtobuf, protobuf, log,
             ]),
         tests(
             of: "ContainerzService", [protobuf, "SystemIO", "GNOI", "RuntimeAPI", "ImageStream"]),
@@ -126,7 +126,9 @@ let package = Package(
         program(
             "cz",
             [
-                "ContainerzClient", "HealthProbe", "OCI", "GRPCTransport", "GNOI", "SystemIO", grpc,
+                "ContainerzClient", "HealthProbe", "OCI", "JSON", "GRPCTransport", "GNOI",
+                "SystemIO",
+                grpc,
                 protobuf,
                 arguments,
             ]),

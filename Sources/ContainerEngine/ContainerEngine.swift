@@ -47,6 +47,18 @@ public protocol ContainerEngine: UpdateEngine {
     func create(_ spec: VolumeSpec) async throws -> String
     func remove(volume name: String, force: Bool) async throws
 
+    // Those of an engine without plugins throw `RuntimeError.notSupported`.
+
+    /// - Parameter name: nil for all of them.
+    func plugins(named name: String?) async throws -> [Plugin]
+    /// - Parameter archive: a tar archive of config.json and rootfs/; nil to start one again.
+    /// - Returns: the plugin's instance name, with its tag.
+    func startPlugin(
+        _ name: String, from archive: consuming SystemIO.Descriptor?
+    ) async throws -> String
+    func stopPlugin(_ name: String) async throws
+    func removePlugin(_ name: String) async throws
+
     /// Hands over what the container wrote, in order, until the log ends.
     func logs(
         container name: String, follow: Bool, _ output: @EventLoop ([UInt8]) async throws -> Void

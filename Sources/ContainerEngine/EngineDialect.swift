@@ -3,6 +3,14 @@ enum EngineDialect: String, Sendable {
     case docker
     case podman
 
+    /// Its name in a sentence.
+    var title: String {
+        switch self {
+        case .docker: "Docker"
+        case .podman: "Podman"
+        }
+    }
+
     /// What the engine calls a repository that a client gave a short name.
     func engineRepository(_ repository: String) -> String {
         switch self {
@@ -20,6 +28,8 @@ enum EngineDialect: String, Sendable {
     func prefers(_ name: String, over other: String) -> Bool {
         self == .podman && name.hasPrefix("localhost/") && !other.hasPrefix("localhost/")
     }
+
+    var hasPlugins: Bool { self == .docker }
 
     /// Whether removing an image by force takes the containers made of it along.
     var forcedImageRemovalTakesContainers: Bool { self == .podman }

@@ -24,6 +24,14 @@ enum EngineTexts {
             || text.contains("error looking up volume plugin")
     }
 
+    static func saysPluginExists(_ text: String) -> Bool {
+        text.contains("already exists")
+    }
+
+    static func saysPluginIsInUse(_ text: String) -> Bool {
+        text.contains("is in use")
+    }
+
     static func saysStorageIsFull(_ text: String) -> Bool {
         text.contains("no space left on device") || text.contains("disk quota exceeded")
     }

@@ -6,7 +6,7 @@ import SystemIO
 /// before or the one after.
 @EventLoop
 public final class UpdateJournal {
-    private let folder: String
+    private let folder: Folder
     private(set) var records: [String: UpdateRecord] = [:]
 
     private static let suffix = ".json"
@@ -16,14 +16,8 @@ public final class UpdateJournal {
     /// - Parameter folder: made when it is missing.
     /// - Throws: `SystemError`.
     public init(_ folder: String) throws(SystemError) {
-        self.folder = folder
-        try Self.make(folder)
-        guard let listing = opendir(folder) else { throw SystemError("opendir", on: folder) }
-        defer { closedir(listing) }
-        while let entry = readdir(listing) {
-            let name = withUnsafePointer(to: &entry.pointee.d_name) {
-                $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
-            }
+        self.folder = try Folder(making: folder, mode: 0o755)
+        for name in try self.folder.names() {
             guard name.hasSuffix(Self.suffix) else { continue }
             let data = try? Data(contentsOf: URL(filePath: "\(folder)/\(name)"))
             // A file that we did not write is nobody's update.
@@ -42,29 +36,16 @@ public final class UpdateJournal {
         try data.withUnsafeBytes { try file.writeAll($0) }
         try check("fsync", on: path) { fsync(file.number) }
         try check("rename", on: path) { rename("\(path).new", path) }
-        try syncFolder()
+        try folder.synchronise()
         records[record.instance] = record
     }
 
     func remove(_ instance: String) throws {
         guard records[instance] != nil else { return }
         try check("unlink", on: path(instance)) { unlink(path(instance)) }
-        try syncFolder()
+        try folder.synchronise()
         records[instance] = nil
     }
 
-    private func path(_ instance: String) -> String { "\(folder)/\(instance)\(Self.suffix)" }
-
-    private func syncFolder() throws(SystemError) {
-        let folder = try Descriptor.open(self.folder, O_RDONLY | O_DIRECTORY)
-        try check("fsync", on: self.folder) { fsync(folder.number) }
-    }
-
-    private static func make(_ folder: String) throws(SystemError) {
-        var path = folder.hasPrefix("/") ? "" : "."
-        for part in folder.split(separator: "/") {
-            path += "/\(part)"
-            if mkdir(path, 0o755) != 0, errno != EEXIST { throw SystemError("mkdir", on: path) }
-        }
-    }
+    private func path(_ instance: String) -> String { "\(folder.path)/\(instance)\(Self.suffix)" }
 }

@@ -116,19 +116,9 @@ extension ListedContainer {
             case .notFound: "not found"
             case .unspecified, .UNRECOGNIZED: "unknown"
             }
-        let digits = container.hash.hash.map { byte in
-            (byte < 16 ? "0" : "") + String(byte, radix: 16)
-        }
-        let method =
-            switch container.hash.method {
-            case .sha256: "sha256:"
-            case .sha512: "sha512:"
-            case .md5: "md5:"
-            case .unspecified, .UNRECOGNIZED: ""
-            }
         self.init(
             name: container.name, image: container.imageName, status: status, id: container.id,
             labels: container.labels,
-            hash: digits.isEmpty ? "" : method + digits.joined())
+            hash: Device.text(container.hash))
     }
 }

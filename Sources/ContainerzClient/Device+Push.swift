@@ -23,20 +23,27 @@ extension Device {
         _ source: PushSource, as name: String, tag: String,
         progress: @escaping @Sendable (Int64) -> Void
     ) async throws -> PushedImage {
+        try await push(
+            source,
+            .with {
+                $0.name = name
+                $0.tag = tag
+            }, progress)
+    }
+
+    func push(
+        _ source: PushSource, _ transfer: Gnoi_Containerz_ImageTransfer,
+        _ progress: @escaping @Sendable (Int64) -> Void
+    ) async throws -> PushedImage {
+        var transfer = transfer
+        transfer.imageSize = UInt64(source.size)
         let ready = ChunkSize()
         let failure = SourceFailure()
         do {
             return try await client.deploy(
                 metadata: [:], options: options,
-                requestProducer: { writer in
-                    try await writer.write(
-                        .with {
-                            $0.imageTransfer = .with {
-                                $0.name = name
-                                $0.tag = tag
-                                $0.imageSize = UInt64(source.size)
-                            }
-                        })
+                requestProducer: { [transfer] writer in
+                    try await writer.write(.with { $0.imageTransfer = transfer })
                     guard let size = await ready.value() else { return }
                     do {
                         try await Self.send(source, by: size, to: writer)

@@ -1,3 +1,4 @@
+import FoundationEssentials
 import GNOI
 import GRPCCore
 import ImageStream
@@ -22,6 +23,9 @@ extension ContainerzService {
             return try transfer.endOfStream()
         }
         _ = try transfer.receive(first)
+        guard !first.imageTransfer.isPlugin else {
+            return try await deployPlugin(first.imageTransfer, &requests, &transfer, responses)
+        }
         let name = try Self.imageReference(first.imageTransfer)
         let size = Int64(clamping: first.imageTransfer.imageSize)
         let free = try await runtime.info().storage?.free
@@ -33,9 +37,7 @@ extension ContainerzService {
             interrupt: interrupt)
         let image: NormalisedImage
         do {
-            try await responses.write(
-                .with { $0.imageTransferReady.chunkSize = Int32(configuration.chunkSize) })
-            try await receive(&requests, &transfer, pipeline, responses)
+            try await receive(&requests, &transfer, responses) { await pipeline.push($0) }
             image = try await pipeline.finish()
         } catch {
             throw await pipeline.abandon(error)
@@ -51,17 +53,19 @@ extension ContainerzService {
             })
     }
 
-    /// Passes the content on until the client says that it was all.
+    /// Asks for the content and passes it on until the client says that it was all.
     @EventLoop
-    private func receive(
+    func receive(
         _ requests: inout DeployRequests.AsyncIterator, _ transfer: inout DeployTransfer,
-        _ pipeline: DeployPipeline, _ responses: DeployResponses
+        _ responses: DeployResponses, _ push: @EventLoop (Data) async -> Void
     ) async throws {
+        try await responses.write(
+            .with { $0.imageTransferReady.chunkSize = Int32(configuration.chunkSize) })
         while let request = try await requests.next(isolation: EventLoop.shared) {
             switch try transfer.receive(request) {
             case .begin: break
             case .pass(let received):
-                await pipeline.push(request.content)
+                await push(request.content)
                 try await responses.write(
                     .with { $0.imageTransferProgress.bytesReceived = received })
             case .finish: return
@@ -79,9 +83,6 @@ extension ContainerzService {
         guard !transfer.hasRemoteDownload else {
             throw RPCError(
                 code: .unimplemented, message: "this device does not fetch images itself yet")
-        }
-        guard !transfer.isPlugin else {
-            throw RPCError(code: .unimplemented, message: "this device takes no plugins yet")
         }
         if transfer.name.isEmpty {
             guard transfer.tag.isEmpty else {

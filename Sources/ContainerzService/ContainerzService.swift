@@ -7,8 +7,7 @@ import RuntimeAPI
 import SwiftProtobuf
 import SystemIO
 
-/// The gNOI service `gnoi.containerz.Containerz`, carried out by cz-runtime. RPCs that are not
-/// registered here are answered UNIMPLEMENTED by gRPC itself.
+/// The gNOI service `gnoi.containerz.Containerz`, carried out by cz-runtime.
 public struct ContainerzService: RegistrableRPCService {
     public struct Configuration: Sendable {
         /// Bytes of an image that a client should send at a time. A message has to stay under
@@ -16,6 +15,8 @@ public struct ContainerzService: RegistrableRPCService {
         public var chunkSize = 1 << 20
         /// Each has a thread and some megabytes.
         public var maximumDeploys = 16
+        /// Where tarballs of plugins are kept until they are started.
+        public var pluginFolder = "/var/lib/containerz/plugins"
 
         public static let chunkSizes = 1024...(7 << 19)
 
@@ -28,12 +29,16 @@ public struct ContainerzService: RegistrableRPCService {
     let configuration: Configuration
     let logger: Logger
     let deploys: DeployAdmission
+    let plugins: PluginStore
+    let pluginDeploys: DeployAdmission
 
     public init(_ runtime: RuntimeClient, _ configuration: Configuration, logger: Logger) {
         self.runtime = runtime
         self.configuration = configuration
         self.logger = logger
         deploys = DeployAdmission(maximum: configuration.maximumDeploys)
+        plugins = PluginStore(configuration.pluginFolder)
+        pluginDeploys = DeployAdmission(maximum: configuration.maximumDeploys)
     }
 
     public func registerMethods<Transport: ServerTransport>(
@@ -53,6 +58,11 @@ public struct ContainerzService: RegistrableRPCService {
         router.onUnary(Method.CreateVolume.descriptor, createVolume)
         router.onUnary(Method.RemoveVolume.descriptor, removeVolume)
         router.onServerStreaming(Method.ListVolume.descriptor, listVolume)
+        router.onUnary(Method.StartPlugin.descriptor, startPlugin)
+        router.onUnary(Method.StopPlugin.descriptor, stopPlugin)
+        router.onUnary(Method.ListPlugins.descriptor, listPlugins)
+        router.onUnary(Method.RemovePlugin.descriptor, removePlugin)
+        router.onUnary(Method.RemovePluginTar.descriptor, removePluginTar)
     }
 
     // MARK: Images

@@ -29,15 +29,17 @@ enum StatusTable {
     private static func code(for error: RuntimeAPI.RuntimeError) -> RPCError.Code {
         switch error {
         case .imageNotFound, .containerNotFound, .networkNotFound, .volumeNotFound,
-            .driverNotFound, .pathNotFound:
+            .driverNotFound, .pathNotFound, .pluginNotFound:
             .notFound
-        case .imageInUse, .containerRunning, .volumeInUse, .restartPolicyRejected, .userRejected:
+        case .imageInUse, .containerRunning, .volumeInUse, .pluginInUse, .restartPolicyRejected,
+            .userRejected:
             .failedPrecondition
-        case .containerExists, .volumeExists: .alreadyExists
+        case .containerExists, .volumeExists, .pluginExists: .alreadyExists
         case .portInUse, .stopFailed, .engineUnavailable, .updateInProgress: .unavailable
         case .invalidArgument: .invalidArgument
         case .insufficientStorage: .resourceExhausted
-        case .startFailed, .loadFailed, .engineFailed, .updateFailed: .internalError
+        case .notSupported: .unimplemented
+        case .startFailed, .pluginFailed, .loadFailed, .engineFailed, .updateFailed: .internalError
         }
     }
 
@@ -46,7 +48,7 @@ enum StatusTable {
         case .tooLarge: .resourceExhausted
         case .source, .output: .unknown
         case .notAnArchive, .damaged, .unsafeEntry, .tooManyEntries, .tooMuchMetadata,
-            .noManifest, .notOneImage, .malformed, .missing, .wrongDigest, .noPlatform,
+            .noManifest, .notOneImage, .notAPlugin, .malformed, .missing, .wrongDigest, .noPlatform,
             .notOneName, .badName:
             .invalidArgument
         }

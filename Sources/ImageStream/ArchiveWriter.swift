@@ -2,7 +2,7 @@ import CArchive
 import Glibc
 import SystemIO
 
-/// libarchive's writer: a tar archive of regular files into a descriptor, nothing held back.
+/// libarchive's writer: a tar archive into a descriptor, nothing held back.
 ///
 /// Unless ``finish()`` is called the archive has no end, which no reader takes for a whole one.
 final class ArchiveWriter {
@@ -68,6 +68,24 @@ final class ArchiveWriter {
         archive_entry_set_perm(entry, 0o644)
         archive_entry_set_size(entry, size)
         try check(archive_write_header(archive, entry), "archive_write_header")
+    }
+
+    func begin(folder name: String) throws(ImageStreamError) {
+        archive_entry_clear(entry)
+        archive_entry_set_pathname(entry, name)
+        archive_entry_set_filetype(entry, cz_directory)
+        archive_entry_set_perm(entry, 0o755)
+        try check(archive_write_header(archive, entry), "archive_write_header")
+    }
+
+    /// Begins an entry that is another's in all but its name and, where it is a hard link, the
+    /// name it is linked to.
+    func begin(
+        like other: OpaquePointer, named name: String, linkedTo target: String?
+    ) throws(ImageStreamError) {
+        archive_entry_set_pathname_utf8(other, name)
+        if let target { archive_entry_set_hardlink_utf8(other, target) }
+        try check(archive_write_header(archive, other), "archive_write_header")
     }
 
     /// More of the file's content.

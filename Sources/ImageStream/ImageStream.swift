@@ -214,24 +214,3 @@ extension EntryName {
         path == "VERSION" || path.hasSuffix("/VERSION") || path == "repositories"
     }
 }
-
-extension OpaquePointer {
-    /// An archive entry's path; pax archives have it in UTF-8, older ones in any bytes.
-    fileprivate var name: String {
-        Self.text(archive_entry_pathname_utf8(self) ?? archive_entry_pathname(self))
-    }
-
-    fileprivate var hardlink: String? {
-        guard let target = archive_entry_hardlink_utf8(self) ?? archive_entry_hardlink(self)
-        else { return nil }
-        return Self.text(target)
-    }
-
-    fileprivate var symlink: String {
-        Self.text(archive_entry_symlink_utf8(self) ?? archive_entry_symlink(self))
-    }
-
-    private static func text(_ text: UnsafePointer<CChar>?) -> String {
-        text.map { String(cString: $0) } ?? ""
-    }
-}

@@ -18,6 +18,8 @@ public enum ImageStreamError: Error, Sendable {
     /// Neither `manifest.json` nor `index.json`.
     case noManifest
     case notOneImage(count: Int)
+    /// No archive of a plugin.
+    case notAPlugin(reason: String)
     /// A JSON document that says something else than it should.
     case malformed(String, reason: String)
     /// Content that is named but not there.
@@ -39,15 +41,16 @@ extension ImageStreamError: CustomStringConvertible {
     /// A sentence for the user.
     public var description: String {
         switch self {
-        case .notAnArchive: "this is not an image archive: neither tar nor compressed tar"
-        case .damaged(let reason): "the image archive is damaged: \(reason)"
+        case .notAnArchive: "this is not an archive: neither tar nor compressed tar"
+        case .damaged(let reason): "the archive is damaged: \(reason)"
         case .unsafeEntry(let name, let reason):
-            "the image archive is not safe: entry '\(name)' \(reason)"
-        case .tooManyEntries(let limit): "the image archive has more than \(limit) entries"
-        case .tooLarge(let limit): "the image archive expands to more than \(limit) bytes"
+            "the archive is not safe: entry '\(name)' \(reason)"
+        case .tooManyEntries(let limit): "the archive has more than \(limit) entries"
+        case .tooLarge(let limit): "the archive expands to more than \(limit) bytes"
         case .tooMuchMetadata(let limit):
-            "the image archive has more than \(limit) bytes of metadata"
+            "the archive has more than \(limit) bytes of metadata"
         case .noManifest: "no manifest.json or index.json in the archive: it holds no image"
+        case .notAPlugin(let reason): "the archive holds no plugin: \(reason)"
         case .notOneImage(0): "the archive holds no image"
         case .notOneImage(let count): "the archive holds \(count) images; push them one by one"
         case .malformed(let name, let reason): "\(name) in the archive is malformed: \(reason)"
@@ -62,7 +65,7 @@ extension ImageStreamError: CustomStringConvertible {
                 + "say which one is meant"
         case .badName(let error): "the archive's own name is wrong: \(error)"
         case .source(let error): "\(error)"
-        case .output(let error): "the image could not be passed on: \(error.reason)"
+        case .output(let error): "the archive could not be passed on: \(error.reason)"
         }
     }
 }

@@ -141,6 +141,19 @@ extension Runtime {
           labels: ?[string]string
         )
 
+        # A program of the engine's own that serves it, such as a volume driver.
+        type Plugin (
+          id: string,
+          # Its instance name and the tag `latest`.
+          name: string,
+          # Whether it runs.
+          running: bool,
+          # The digest of the tarball it was made from; absent when it was made in another way.
+          digest: ?string,
+          # Its config.json, as the engine has it.
+          config: string
+        )
+
         # The file system that holds the engine's images, in bytes.
         type Storage (
           free: int,
@@ -234,6 +247,22 @@ extension Runtime {
         # it although its driver does not answer, where the engine can do that.
         method RemoveVolume(name: string, force: ?bool) -> ()
 
+        # The plugins, or the one of that name, with or without the tag `latest`.
+        method ListPlugins(name: ?string) -> (plugins: []Plugin)
+
+        # Makes a plugin and starts it, with every privilege that its config.json asks for.
+        #
+        # archive is the index of a descriptor, a pipe's read end or a file, that holds a tar archive of
+        # config.json and rootfs/. Without it a plugin that was stopped is started again.
+        # When it cannot be started, none is left behind.
+        method StartPlugin(name: string, archive: ?int) -> (name: string)
+
+        # Stops a plugin that no volume needs. Stopping a stopped one succeeds.
+        method StopPlugin(name: string) -> ()
+
+        # Removes a plugin that was stopped.
+        method RemovePlugin(name: string) -> ()
+
         # There is no such image on the device.
         error ImageNotFound (image: ImageName)
 
@@ -264,6 +293,21 @@ extension Runtime {
 
         # The engine has no such volume driver.
         error DriverNotFound (driver: string)
+
+        # There is no such plugin.
+        error PluginNotFound (plugin: string)
+
+        # The name is taken.
+        error PluginExists (plugin: string)
+
+        # It runs, or something needs it.
+        error PluginInUse (plugin: string, reason: string)
+
+        # It was made but would not start; it is gone again.
+        error PluginFailed (plugin: string, reason: string)
+
+        # Nothing that this engine can do.
+        error NotSupported (reason: string)
 
         # There is no such file or directory on the device.
         error PathNotFound (path: string)

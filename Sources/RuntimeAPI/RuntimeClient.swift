@@ -137,6 +137,37 @@ extension RuntimeClient {
         _ = try await call(Runtime.RemoveVolume.self, .init(name: name, force: force))
     }
 
+    /// - Parameter name: nil for all of them.
+    public func plugins(named name: String? = nil) async throws -> [Plugin] {
+        try await call(Runtime.ListPlugins.self, .init(name: name)).plugins
+    }
+
+    /// Makes a plugin and starts it.
+    ///
+    /// - Parameter archive: the read end of a pipe, or a file, with config.json and rootfs/.
+    /// - Returns: the instance name, with its tag.
+    public func startPlugin(
+        _ name: String, from archive: consuming Descriptor
+    ) async throws -> String {
+        try await call(
+            Runtime.StartPlugin.self, .init(name: name, archive: 0),
+            passing: PassedDescriptors(archive)
+        ).name
+    }
+
+    /// Starts a plugin again that was stopped.
+    public func startPlugin(_ name: String) async throws -> String {
+        try await call(Runtime.StartPlugin.self, .init(name: name, archive: nil)).name
+    }
+
+    public func stopPlugin(_ name: String) async throws {
+        _ = try await call(Runtime.StopPlugin.self, .init(name: name))
+    }
+
+    public func removePlugin(_ name: String) async throws {
+        _ = try await call(Runtime.RemovePlugin.self, .init(name: name))
+    }
+
     /// Writes what a container wrote to `output`, the write end of a pipe, until the log ends.
     public func streamLogs(
         of name: String, follow: Bool, to output: consuming Descriptor

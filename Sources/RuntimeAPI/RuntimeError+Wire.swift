@@ -15,6 +15,11 @@ extension RuntimeError {
         case volumeNotFound = "VolumeNotFound"
         case volumeExists = "VolumeExists"
         case volumeInUse = "VolumeInUse"
+        case pluginNotFound = "PluginNotFound"
+        case pluginExists = "PluginExists"
+        case pluginInUse = "PluginInUse"
+        case pluginFailed = "PluginFailed"
+        case notSupported = "NotSupported"
         case pathNotFound = "PathNotFound"
         case driverNotFound = "DriverNotFound"
         case invalidArgument = "InvalidArgument"
@@ -31,7 +36,8 @@ extension RuntimeError {
     }
 
     private enum CodingKeys: CodingKey {
-        case image, container, name, port, network, volume, driver, path, field, user, reason
+        case image, container, name, port, network, volume, driver, plugin, path, field, user,
+            reason
     }
 
     public var errorName: String { "\(Runtime.interface).\(wireName.rawValue)" }
@@ -48,6 +54,11 @@ extension RuntimeError {
         case .volumeNotFound: .volumeNotFound
         case .volumeExists: .volumeExists
         case .volumeInUse: .volumeInUse
+        case .pluginNotFound: .pluginNotFound
+        case .pluginExists: .pluginExists
+        case .pluginInUse: .pluginInUse
+        case .pluginFailed: .pluginFailed
+        case .notSupported: .notSupported
         case .pathNotFound: .pathNotFound
         case .driverNotFound: .driverNotFound
         case .invalidArgument: .invalidArgument
@@ -82,6 +93,11 @@ extension RuntimeError {
         case .volumeInUse(let volume, let container):
             try fields.encode(volume, forKey: .volume)
             try fields.encode(container, forKey: .container)
+        case .pluginNotFound(let plugin), .pluginExists(let plugin):
+            try fields.encode(plugin, forKey: .plugin)
+        case .pluginInUse(let plugin, let reason), .pluginFailed(let plugin, let reason):
+            try fields.encode(plugin, forKey: .plugin)
+            try fields.encode(reason, forKey: .reason)
         case .pathNotFound(let path):
             try fields.encode(path, forKey: .path)
         case .driverNotFound(let driver):
@@ -98,7 +114,7 @@ extension RuntimeError {
             .updateFailed(let name, let reason):
             try fields.encode(name, forKey: .name)
             try fields.encode(reason, forKey: .reason)
-        case .restartPolicyRejected(let reason), .loadFailed(let reason),
+        case .notSupported(let reason), .restartPolicyRejected(let reason), .loadFailed(let reason),
             .insufficientStorage(let reason), .engineUnavailable(let reason),
             .engineFailed(let reason):
             try fields.encode(reason, forKey: .reason)
@@ -128,6 +144,11 @@ extension RuntimeError {
             case .volumeExists: .volumeExists(try text(.volume))
             case .volumeInUse:
                 .volumeInUse(try text(.volume), container: try text(.container))
+            case .pluginNotFound: .pluginNotFound(try text(.plugin))
+            case .pluginExists: .pluginExists(try text(.plugin))
+            case .pluginInUse: .pluginInUse(try text(.plugin), reason: try text(.reason))
+            case .pluginFailed: .pluginFailed(try text(.plugin), reason: try text(.reason))
+            case .notSupported: .notSupported(reason: try text(.reason))
             case .pathNotFound: .pathNotFound(try text(.path))
             case .driverNotFound: .driverNotFound(try text(.driver))
             case .invalidArgument:

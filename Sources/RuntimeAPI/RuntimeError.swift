@@ -18,6 +18,15 @@ public enum RuntimeError: InterfaceError, Hashable {
     case volumeExists(String)
     /// A container uses it.
     case volumeInUse(String, container: String)
+    case pluginNotFound(String)
+    /// The name is taken.
+    case pluginExists(String)
+    /// It runs, or something needs it.
+    case pluginInUse(String, reason: String)
+    /// It was made but would not start; it is gone again.
+    case pluginFailed(String, reason: String)
+    /// Nothing that this engine can do.
+    case notSupported(reason: String)
     /// There is no such file or directory on the device.
     case pathNotFound(String)
     /// The engine has no such volume driver.
@@ -65,6 +74,11 @@ extension RuntimeError: CustomStringConvertible {
         case .volumeExists(let volume): "there is a volume \(volume) already"
         case .volumeInUse(let volume, let container):
             "volume \(volume) is in use by container \(container)"
+        case .pluginNotFound(let plugin): "there is no plugin \(plugin)"
+        case .pluginExists(let plugin): "there is a plugin \(plugin) already"
+        case .pluginInUse(let plugin, let reason): "plugin \(plugin) is in use: \(reason)"
+        case .pluginFailed(let plugin, let reason): "plugin \(plugin) did not start: \(reason)"
+        case .notSupported(let reason): reason
         case .pathNotFound(let path): "there is no \(path) on the device"
         case .driverNotFound(let driver): "there is no volume driver \(driver)"
         case .invalidArgument(let field, let reason): "\(field): \(reason)"

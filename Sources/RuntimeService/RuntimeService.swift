@@ -26,6 +26,7 @@ public struct RuntimeService {
         addImages(to: &service)
         addContainers(to: &service)
         addVolumes(to: &service)
+        addPlugins(to: &service)
         return service
     }
 
@@ -34,9 +35,10 @@ public struct RuntimeService {
             try await engines.use { engine in
                 // Asked for, so that an engine that is gone shows.
                 try await engine.ping()
+                let space = FileSystemSpace(holding: engine.storageRoot)
                 return EngineInfo(
                     engine: engine.name, engineVersion: engine.version,
-                    storage: Storage.of(engine.storageRoot))
+                    storage: space.map { .init(free: $0.free, total: $0.total) })
             }
         }
         service.on(Runtime.ListImages.self) { call in
@@ -121,6 +123,40 @@ public struct RuntimeService {
                 try await $0.remove(volume: wanted.name, force: wanted.force)
             }
             logger.info("removed", metadata: ["volume": "\(wanted.name)"])
+            return Nothing()
+        }
+    }
+
+    private func addPlugins(to service: inout Service) {
+        service.on(Runtime.ListPlugins.self) { call in
+            .init(
+                plugins: try await engines.use { try await $0.plugins(named: call.parameters.name) }
+            )
+        }
+        service.on(Runtime.StartPlugin.self) { call in
+            let wanted = call.parameters
+            let name = try await engines.use { engine in
+                let archive: SystemIO.Descriptor? =
+                    if let index = wanted.archive {
+                        try call.takeDescriptor(index, parameter: "archive")
+                    } else {
+                        nil
+                    }
+                return try await engine.startPlugin(wanted.name, from: archive)
+            }
+            logger.info("started", metadata: ["plugin": "\(name)"])
+            return .init(name: name)
+        }
+        service.on(Runtime.StopPlugin.self) { call in
+            let name = call.parameters.name
+            try await engines.use { try await $0.stopPlugin(name) }
+            logger.info("stopped", metadata: ["plugin": "\(name)"])
+            return Nothing()
+        }
+        service.on(Runtime.RemovePlugin.self) { call in
+            let name = call.parameters.name
+            try await engines.use { try await $0.removePlugin(name) }
+            logger.info("removed", metadata: ["plugin": "\(name)"])
             return Nothing()
         }
     }

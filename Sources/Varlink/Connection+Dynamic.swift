@@ -1,4 +1,5 @@
 import FoundationEssentials
+import JSON
 
 /// A reply to a call of a method known only by its name.
 public enum DynamicReply: Sendable {

@@ -1,4 +1,5 @@
 import FoundationEssentials
+import JSON
 import SystemIO
 
 /// Why a call got no answer.
@@ -87,7 +88,7 @@ public final class Connection {
     func send(_ call: OutgoingCall<some Encodable>, _ descriptors: PassedDescriptors?) async throws
     {
         do {
-            try await channel.send(try JSON.encode(call), descriptors: descriptors)
+            try await channel.send(try CanonicalJSON.encode(call), descriptors: descriptors)
         } catch {
             channel.close()
             throw self.error(for: error)

@@ -1,4 +1,5 @@
 import FoundationEssentials
+import JSON
 import SystemIO
 
 /// The connection failed while a call was being answered; there is nobody left to answer.
@@ -42,7 +43,7 @@ final class Exchange {
 
     private func send(_ message: some Encodable) async throws {
         do {
-            try await channel.send(try JSON.encode(message))
+            try await channel.send(try CanonicalJSON.encode(message))
         } catch {
             throw ExchangeEnded(cause: error)
         }
@@ -57,13 +58,4 @@ private struct OutgoingReply<Parameters: Encodable>: Encodable {
 private struct OutgoingError<Parameters: Encodable>: Encodable {
     var error: String
     var parameters: Parameters
-}
-
-/// How messages are written: the same value as the same bytes, whatever the run.
-enum JSON {
-    static func encode(_ value: some Encodable) throws -> Data {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-        return try encoder.encode(value)
-    }
 }

@@ -48,6 +48,9 @@ struct ContainerzDaemon: ParsableCommand {
     @Option(help: ArgumentHelp("Bytes of an image a client should send at a time.", valueName: "n"))
     var chunkSize = ContainerzService.Configuration().chunkSize
 
+    @Option(help: ArgumentHelp("Where tarballs of plugins are kept.", valueName: "path"))
+    var pluginDir = ContainerzService.Configuration().pluginFolder
+
     @Option(help: "How to write the log: text, json or journal.")
     var logFormat: LogFormat?
 
@@ -108,6 +111,7 @@ struct ContainerzDaemon: ParsableCommand {
         }
         var service = ContainerzService.Configuration()
         service.chunkSize = chunkSize
+        service.pluginFolder = pluginDir
         let runtime = RuntimeClient(.unix(path: runtimeSocket))
         let server = GRPCServer(
             transport: transport,

@@ -13,8 +13,8 @@ struct ClientCommand: ParsableCommand {
             """,
         version: containerzVersion,
         subcommands: [
-            ImageCommand.self, ContainerCommand.self, VolumeCommand.self, DeployCommand.self,
-            UpgradeCommand.self,
+            ImageCommand.self, ContainerCommand.self, VolumeCommand.self, PluginCommand.self,
+            DeployCommand.self, UpgradeCommand.self,
         ])
 
     /// Options before the command mean the same as behind it.

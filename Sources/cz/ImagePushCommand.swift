@@ -37,13 +37,7 @@ struct ImagePushCommand: ParsableCommand {
     static func push(
         _ file: String, as image: ImageArgument?, to device: Device, _ command: String
     ) async throws -> PushedImage {
-        let source: PushSource
-        do throws(SystemError) {
-            source = file == "-" ? try .standardInput() : try .file(file)
-        } catch {
-            Program.complain("\(command): \(file): \(error.reason)")
-            throw ExitCode.failure
-        }
+        let source = try Program.open(file, command)
         let bar = ProgressBar(image?.description ?? file, total: source.size)
         defer { bar.finish() }
         return try await device.push(source, as: image?.name ?? "", tag: image?.tag ?? "") {

@@ -50,11 +50,12 @@ class Stack:
         self.front = stack.enter_context(Daemon(
             "containerzd", "--listen", f"127.0.0.1:{self.port}", "--runtime-socket",
             self.runtime_socket, "--tls-cert", certificate, "--tls-key", key, "--client-ca",
-            self.certificates.authority.certificate))
+            self.certificates.authority.certificate, "--plugin-dir", self.folder / "plugins"))
         # Without TLS a second one: plain text and a unix socket.
         self.plain_front = stack.enter_context(Daemon(
             "containerzd", "--insecure", "--listen", f"127.0.0.1:{self.plain_port}", "--listen",
-            self.unix_address, "--runtime-socket", self.runtime_socket))
+            self.unix_address, "--runtime-socket", self.runtime_socket, "--plugin-dir",
+            self.folder / "plugins"))
 
     def channel(self, client="client", authority=None, options=()):
         """A channel with mutual TLS."""

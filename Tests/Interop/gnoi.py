@@ -106,6 +106,31 @@ class Device:
         self.stub.RemoveVolume(
             messages.RemoveVolumeRequest(name=name, force=force), timeout=DEADLINE)
 
+    def push_plugin(self, data, name, **options):
+        return self.push(data, name, is_plugin=True, **options)
+
+    def start_plugin(self, name, instance, config=""):
+        return self.stub.StartPlugin(messages.StartPluginRequest(
+            name=name, instance_name=instance, config=config), timeout=DEADLINE).instance_name
+
+    def stop_plugin(self, instance):
+        self.stub.StopPlugin(
+            messages.StopPluginRequest(instance_name=instance), timeout=DEADLINE)
+
+    def remove_plugin(self, instance):
+        self.stub.RemovePlugin(
+            messages.RemovePluginRequest(instance_name=instance), timeout=DEADLINE)
+
+    def remove_plugin_tar(self, name):
+        self.stub.RemovePluginTar(
+            messages.RemovePluginTarRequest(name=name), timeout=DEADLINE)
+
+    def plugins(self, instance=""):
+        """Plugins by the names they list as."""
+        response = self.stub.ListPlugins(
+            messages.ListPluginsRequest(instance_name=instance), timeout=DEADLINE)
+        return {plugin.instance_name: plugin for plugin in response.plugins}
+
     def log(self, name, follow=False, timeout=DEADLINE):
         """The call, whose messages are to be iterated over."""
         return self.stub.Log(
@@ -117,10 +142,10 @@ class Device:
     def deploy(self, timeout=DEADLINE, **options):
         return Deploy(self.stub, timeout, **options)
 
-    def push(self, data, name="", tag="", lockstep=False, size=None, chunk_size=None):
+    def push(self, data, name="", tag="", lockstep=False, size=None, chunk_size=None, **fields):
         """Pushes a tarball in one go; returns the success message."""
         with self.deploy() as deploy:
-            deploy.transfer(name, tag, len(data) if size is None else size)
+            deploy.transfer(name, tag, len(data) if size is None else size, **fields)
             wanted = deploy.ready()
             chunk_size = chunk_size or wanted
             count = 0

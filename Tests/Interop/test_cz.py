@@ -1,5 +1,6 @@
 """cz as scripts and people use it: data, messages and exit codes."""
 
+import hashlib
 import json
 import os
 import socket
@@ -9,6 +10,7 @@ import threading
 import pytest
 
 import make_image
+import volume_plugin
 from harness import PROGRAMS, free_port, wait_until
 
 DONE, FAILED, PARTLY, USAGE, UNREACHABLE, NOT_ALLOWED = 0, 1, 2, 64, 69, 77
@@ -190,6 +192,39 @@ def test_volumes(cz, unique, tmp_path):
     assert cz.json("volume", "list", "--filter", f"name={name}") == []
 
 
+def test_plugins(docker_cz, tmp_path, unique):
+    name, folder = unique("plugin"), tmp_path / "tree"
+    folder.mkdir()
+    program, tarball, config = folder / "plugin", tmp_path / "plugin.tgz", tmp_path / "config.json"
+    volume_plugin.build(program)
+    for needed in "run", "volumes":
+        (folder / needed).mkdir()
+    subprocess.run(["tar", "-czf", tarball, "-C", folder, "."], check=True)
+    config.write_text(json.dumps(volume_plugin.CONFIG))
+    (pushed,) = docker_cz.json("plugin", "push", tarball, name)
+    assert pushed == {"plugin": name, "size": tarball.stat().st_size}
+    assert docker_cz.run(
+        "plugin", "start", name, "--instance", name, "--config", config) == f"{name}\n"
+    (listed,) = docker_cz.json("plugin", "list", name)
+    assert listed["hash"] == "sha256:" + hashlib.sha256(tarball.read_bytes()).hexdigest()
+    assert json.loads(listed["config"])["Entrypoint"] == ["/plugin"]
+    header, row = docker_cz.run("plugin", "list", name).splitlines()
+    assert header.split() == ["INSTANCE", "ID", "TARBALL"]
+    assert row.split() == [f"{name}:latest", listed["id"][:12], listed["hash"]]
+    assert "has to be stopped first" in docker_cz.fails("plugin", "remove", name)
+    docker_cz.run("plugin", "stop", name)
+    assert docker_cz.json("plugin", "start", "--instance", name) == [{"instance": name}]
+    docker_cz.run("plugin", "stop", name, unique("missing"))
+    docker_cz.run("plugin", "remove", f"{name}:latest")
+    docker_cz.run("plugin", "remove-tar", name)
+    assert name in docker_cz.fails("plugin", "remove-tar", name)
+    assert name in docker_cz.fails("plugin", "start", name, "--instance", name)
+    assert docker_cz.fails(
+        "plugin", "start", name, "--instance", name, "--config", "/nonexistent") == (
+        "cz: plugin start: /nonexistent: it cannot be read")
+    docker_cz.run("plugin", "start", "--instance", name, "--config", config, code=USAGE)
+
+
 def test_an_image_from_standard_input(docker_cz, tarball, unique):
     image = f"{unique('image')}:1.0"
     (pushed,) = docker_cz.json("image", "push", "-", image, input=tarball)
@@ -237,7 +272,7 @@ def test_a_file_that_is_not_there(docker_cz):
 
 
 def test_a_file_that_is_no_image(docker_cz):
-    assert "not an image archive" in docker_cz.fails("image", "push", "/bin/sh", "a:1")
+    assert "not an archive" in docker_cz.fails("image", "push", "/bin/sh", "a:1")
 
 
 def test_nobody_listens(docker_cz):

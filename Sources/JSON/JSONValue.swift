@@ -17,7 +17,7 @@ public enum JSONValue: Codable, Hashable, Sendable {
 
     /// On one line, keys in order.
     public var text: String {
-        get throws { String(decoding: try JSON.encode(self), as: UTF8.self) }
+        get throws { String(decoding: try CanonicalJSON.encode(self), as: UTF8.self) }
     }
 
     public init(from decoder: any Decoder) throws {

@@ -1,0 +1,32 @@
+import ArgumentParser
+import ContainerzClient
+import SystemIO
+
+struct PluginListCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "list", abstract: "List the plugins on a device.", aliases: ["ls"])
+
+    @Argument(help: "Only this one.")
+    var instance: String?
+
+    enum Level {}
+    @OptionGroup(title: "Connection") var options: ConnectionOptions<Level>
+    @ParentCommand var parent: ClientCommand
+
+    func run() throws {
+        let connection = try Connection(options, parent.connection)
+        let instance = instance ?? ""
+        try Program.run("plugin list", connection) { device in
+            let plugins = try await device.plugins(instance)
+            if connection.json {
+                for plugin in plugins { try Output.write(json: plugin) }
+            } else {
+                var table = Table(["INSTANCE", "ID", "TARBALL"])
+                for plugin in plugins {
+                    table.add([plugin.instance, String(plugin.id.prefix(12)), plugin.hash])
+                }
+                try StandardOutput.write(table.text)
+            }
+        }
+    }
+}

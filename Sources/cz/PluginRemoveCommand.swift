@@ -1,0 +1,25 @@
+import ArgumentParser
+import ContainerzClient
+import SystemIO
+
+struct PluginRemoveCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "remove", abstract: "Remove plugins that were stopped.", aliases: ["rm"])
+
+    @Argument(help: "Their instance names.")
+    var instances: [String]
+
+    enum Level {}
+    @OptionGroup(title: "Connection") var options: ConnectionOptions<Level>
+    @ParentCommand var parent: ClientCommand
+
+    private struct Done: Encodable { var removed: String }
+
+    func run() throws {
+        let connection = try Connection(options, parent.connection)
+        try Program.forEach(instances, "plugin remove", connection) { device, name in
+            try await device.removePlugin(name)
+            if connection.json { try Output.write(json: Done(removed: name)) }
+        }
+    }
+}

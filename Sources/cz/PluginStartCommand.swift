@@ -1,0 +1,56 @@
+import ArgumentParser
+import ContainerzClient
+import FoundationEssentials
+import SystemIO
+
+struct PluginStartCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "start", abstract: "Start a plugin from a tarball that was pushed.",
+        discussion: "Without NAME an instance is started again that was stopped.")
+
+    @Argument(help: "The name the tarball was pushed under.")
+    var name: String?
+
+    @Option(help: ArgumentHelp("The name of the plugin that is to run.", valueName: "name"))
+    var instance: String
+
+    @Option(
+        help: ArgumentHelp(
+            "The plugin's config.json; the one in the tarball when not given.", valueName: "file"))
+    var config: String?
+
+    enum Level {}
+    @OptionGroup(title: "Connection") var options: ConnectionOptions<Level>
+    @ParentCommand var parent: ClientCommand
+
+    private struct Started: Encodable { var instance: String }
+
+    func validate() throws {
+        guard config == nil || name != nil else {
+            throw ValidationError("--config goes with NAME")
+        }
+    }
+
+    func run() throws {
+        let connection = try Connection(options, parent.connection)
+        let (name, instance, config) = (name, instance, config)
+        try Program.run("plugin start", connection) { device in
+            let text = try config.map { try Self.read($0) } ?? ""
+            let started = try await device.startPlugin(name ?? "", as: instance, config: text)
+            if connection.json {
+                try Output.write(json: Started(instance: started))
+            } else {
+                try StandardOutput.write(started + "\n")
+            }
+        }
+    }
+
+    private static func read(_ file: String) throws -> String {
+        do {
+            return String(decoding: try Data(contentsOf: URL(filePath: file)), as: UTF8.self)
+        } catch {
+            Program.complain("plugin start: \(file): it cannot be read")
+            throw ExitCode.failure
+        }
+    }
+}
