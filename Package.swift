@@ -69,6 +69,7 @@ let package = Package(
         tests(of: "SystemIO"),
 
         module("JSON"),
+        tests(of: "JSON"),
         module("Varlink", ["SystemIO", "JSON"]),
         tests(of: "Varlink", ["SystemIO"]),
 

@@ -1,0 +1,114 @@
+/// Reads a JSON object to the last key: what nobody asked for is an error, so that a misspelt key
+/// in a policy does not pass for one that is not there.
+///
+/// Messages say where they are: `allow_rules[1].request.paths`.
+public struct JSONObjectReader {
+    /// What is wrong, and where.
+    public struct Failure: Error, Hashable, Sendable, CustomStringConvertible {
+        public var description: String
+
+        public init(_ description: String) { self.description = description }
+    }
+
+    /// Where in the document this object is; empty at the top.
+    public let path: String
+    private var rest: [String: JSONValue]
+
+    /// - Throws: ``Failure`` when the text is no JSON object.
+    public init(parsing text: [UInt8]) throws(Failure) {
+        let value: JSONValue
+        do {
+            value = try JSONValue(parsing: String(decoding: text, as: UTF8.self))
+        } catch {
+            throw Failure("it is not JSON")
+        }
+        try self.init(value, at: "")
+    }
+
+    /// - Throws: ``Failure`` when the value is no object.
+    public init(_ value: JSONValue, at path: String) throws(Failure) {
+        guard case .object(let fields) = value else {
+            throw Failure(path.isEmpty ? "it is not a JSON object" : "\(path) is not an object")
+        }
+        self.path = path
+        rest = fields
+    }
+
+    /// A failure at a key of this object.
+    public func failure(_ key: String, _ reason: String) -> Failure {
+        Failure("\(place(key)) \(reason)")
+    }
+
+    /// The value of a key, once; nil when it is not there.
+    public mutating func take(_ key: String) -> JSONValue? {
+        rest.removeValue(forKey: key)
+    }
+
+    public mutating func string(_ key: String) throws(Failure) -> String? {
+        switch take(key) {
+        case nil: nil
+        case .string(let text): text
+        default: throw failure(key, "is not a string")
+        }
+    }
+
+    public mutating func bool(_ key: String) throws(Failure) -> Bool? {
+        switch take(key) {
+        case nil: nil
+        case .bool(let value): value
+        default: throw failure(key, "is neither true nor false")
+        }
+    }
+
+    public mutating func integer(_ key: String) throws(Failure) -> Int64? {
+        switch take(key) {
+        case nil: nil
+        case .int(let value): value
+        default: throw failure(key, "is not an integer")
+        }
+    }
+
+    public mutating func number(_ key: String) throws(Failure) -> Double? {
+        switch take(key) {
+        case nil: nil
+        case .int(let value): Double(value)
+        case .double(let value): value
+        default: throw failure(key, "is not a number")
+        }
+    }
+
+    public mutating func strings(_ key: String) throws(Failure) -> [String]? {
+        guard let value = take(key) else { return nil }
+        guard case .array(let elements) = value else { throw failure(key, "is not a list") }
+        var texts: [String] = []
+        for (index, element) in elements.enumerated() {
+            guard case .string(let text) = element else {
+                throw failure("\(key)[\(index)]", "is not a string")
+            }
+            texts.append(text)
+        }
+        return texts
+    }
+
+    public mutating func object(_ key: String) throws(Failure) -> JSONObjectReader? {
+        guard let value = take(key) else { return nil }
+        return try JSONObjectReader(value, at: place(key))
+    }
+
+    public mutating func objects(_ key: String) throws(Failure) -> [JSONObjectReader]? {
+        guard let value = take(key) else { return nil }
+        guard case .array(let elements) = value else { throw failure(key, "is not a list") }
+        var readers: [JSONObjectReader] = []
+        for (index, element) in elements.enumerated() {
+            readers.append(try JSONObjectReader(element, at: place("\(key)[\(index)]")))
+        }
+        return readers
+    }
+
+    /// - Throws: ``Failure`` when keys are left that nobody took.
+    public func finish() throws(Failure) {
+        if let key = rest.keys.min() { throw failure(key, "is not known") }
+    }
+
+    private func place(_ key: String) -> String { path.isEmpty ? key : "\(path).\(key)" }
+}
