@@ -22,6 +22,9 @@ struct UpdateRecord: Codable, Hashable, Sendable {
     var state = State.underway
     /// Why it failed.
     var error: String?
+    /// Until when the old container is looked after, in seconds since 1970: what the engine was
+    /// asked to do before the update broke off may still happen to it.
+    var watchedUntil: Double?
 
     /// Whether there is anything left to do.
     var isUnfinished: Bool { state == .underway || state == .committed }

@@ -19,6 +19,10 @@ struct UpdateTransaction {
         guard let old = try await engine.details(of: oldID) else {
             throw RuntimeError.containerNotFound(name: instance)
         }
+        // Left by an update that broke off while the engine was at it.
+        for id in try await engine.replacements(of: oldID) where id != oldID {
+            try await engine.discard(id, keepingVolumes: false)
+        }
         // Nothing is stopped before everything that can fail without that has been done.
         let newID = try await engine.create(spec, replacing: old)
         record.newID = newID
@@ -54,23 +58,33 @@ struct UpdateTransaction {
     }
 
     /// Before the commit: back to the old container as it was.
-    func undo(_ record: UpdateRecord, _ reason: String) async throws {
+    ///
+    /// - Parameter watchedUntil: in seconds since 1970.
+    func undo(_ record: UpdateRecord, _ reason: String, watchedUntil: Double) async throws {
         var record = record
-        // The new one has the name and the ports, and may have been created unnoticed.
-        for id in try await engine.replacements(of: record.oldID) {
-            try await engine.discard(id, keepingVolumes: false)
-        }
-        if let old = try await engine.details(of: record.oldID) {
-            try await engine.rename(old.id, to: record.instance)
-            if record.restart != .init() { try await engine.setRestart(old.id, record.restart) }
-            if record.wasUp, !old.isUp {
-                try await engine.start(old.id, old.spec, named: record.instance)
-            }
-        }
+        _ = try await restore(record)
+        record.watchedUntil = watchedUntil
         record.newID = nil
         record.state = .failed
         record.error = reason
         try journal.write(record)
+    }
+
+    /// Makes the old container what it was, from whatever state.
+    ///
+    /// - Parameter mayStart: whether it is started when it was up and is not.
+    /// - Returns: whether it was started.
+    func restore(_ record: UpdateRecord, mayStart: Bool = true) async throws -> Bool {
+        // The new one has the name and the ports, and may have been created unnoticed.
+        for id in try await engine.replacements(of: record.oldID) {
+            try await engine.discard(id, keepingVolumes: false)
+        }
+        guard let old = try await engine.details(of: record.oldID) else { return false }
+        try await engine.rename(old.id, to: record.instance)
+        if record.restart != .init() { try await engine.setRestart(old.id, record.restart) }
+        guard mayStart, record.wasUp, !old.isUp else { return false }
+        try await engine.start(old.id, old.spec, named: record.instance)
+        return true
     }
 
     private func explain(_ failure: String, _ id: String) async -> String {

@@ -1,4 +1,5 @@
 import ContainerEngine
+import FoundationEssentials
 import Logging
 import RuntimeAPI
 import SystemIO
@@ -28,6 +29,14 @@ public final class Updater {
     private let logger: Logger
     /// Instances that nobody else may touch now.
     private var busy: Set<String> = []
+    /// Instances that are looked after, until somebody else touches them.
+    private var watches: [String: Task<Void, Never>] = [:]
+
+    /// An engine goes on with what it was asked for when whoever asked is gone: a container that
+    /// is slow to stop, or one just being created, may still change after the update was undone.
+    /// Engines give a container 10 seconds to stop.
+    private static let watchTime: Duration = .seconds(20)
+    private static let firstLook: Duration = .milliseconds(250)
 
     public init(
         _ engines: any EngineProvider, journal: UpdateJournal, proof: Proof, logger: Logger
@@ -48,11 +57,15 @@ public final class Updater {
                 metadata: ["container": "\(record.instance)", "state": "\(record.state.rawValue)"])
             settleInBackground(record.instance, "the update was broken off")
         }
+        for instance in journal.records.keys { watch(instance) }
     }
 
+    /// Asked by whoever is about to change the instance; from then on it is theirs.
+    ///
     /// - Throws: `RuntimeError.updateInProgress`.
     public func requireIdle(_ instance: String) throws(RuntimeError) {
         if busy.contains(instance) { throw .updateInProgress(name: instance) }
+        endWatch(instance)
     }
 
     /// The instance is gone, and so is what there was to tell of its last update.
@@ -186,19 +199,69 @@ public final class Updater {
                 if record.state == .committed {
                     try await transaction.finish(record)
                 } else {
-                    try await transaction.undo(record, reason)
+                    try await transaction.undo(
+                        record, reason,
+                        watchedUntil: Date.now.timeIntervalSince1970
+                            + Double(Self.watchTime.components.seconds))
                 }
             }
             logger.info(
                 record.state == .committed
                     ? "the old version is gone" : "the old version is back",
                 metadata: ["container": "\(instance)"])
+            watch(instance)
             return true
         } catch {
             logger.error(
                 "an update could not be brought to an end yet",
                 metadata: ["container": "\(instance)", "reason": "\(error)"])
             return false
+        }
+    }
+
+    // MARK: After an update was undone
+
+    /// Looks after the old container for a while.
+    private func watch(_ instance: String) {
+        guard watches[instance] == nil, let record = journal.records[instance],
+            record.state == .failed, let end = record.watchedUntil,
+            end > Date.now.timeIntervalSince1970
+        else { return }
+        watches[instance] = Task { [self] in
+            var delay = Self.firstLook
+            // Once: that it was stopped by us can happen once, and what ends by itself may.
+            var mayStart = true
+            while Date.now.timeIntervalSince1970 < end {
+                do {
+                    try await EventLoop.sleep(for: delay)
+                    try Task.checkCancellation()
+                    let started = try await engines.update { engine in
+                        try await UpdateTransaction(engine: engine, journal: journal)
+                            .restore(record, mayStart: mayStart)
+                    }
+                    if started { mayStart = false }
+                } catch is CancellationError {
+                    return
+                } catch {
+                    // The engine may be gone for a moment; there will be another look.
+                }
+                delay = min(delay * 2, Self.lastRetry)
+            }
+            watches[instance] = nil
+        }
+    }
+
+    private func endWatch(_ instance: String) {
+        guard let watch = watches.removeValue(forKey: instance) else { return }
+        watch.cancel()
+        guard var record = journal.records[instance], !record.isUnfinished else { return }
+        record.watchedUntil = nil
+        do {
+            try journal.write(record)
+        } catch {
+            logger.warning(
+                "the record of an update cannot be written",
+                metadata: ["container": "\(instance)", "reason": "\(error)"])
         }
     }
 }

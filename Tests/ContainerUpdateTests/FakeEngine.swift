@@ -16,13 +16,20 @@ final class World {
     var containers: [String: Box] = [:]
     /// Steps that changed something, so far.
     var steps = 0
+    /// What the engine has still to do.
+    var late: @EventLoop () -> Void = {}
     private var nextID = 1
 
     init() {}
 
-    func add(_ name: String, image: ImageName?, up: Bool) -> String {
-        let id = "id\(nextID)"
-        nextID += 1
+    func makeIdentifier() -> String {
+        defer { nextID += 1 }
+        return "id\(nextID)"
+    }
+
+    @discardableResult
+    func add(_ name: String, image: ImageName?, up: Bool, id given: String? = nil) -> String {
+        let id = given ?? makeIdentifier()
         var spec = ContainerSpec(image: image, name: name)
         spec.restart = .init(.always)
         containers[id] = Box(
@@ -37,6 +44,8 @@ final class FakeEngine: UpdateEngine, EngineProvider {
     enum Death {
         case before(Int)
         case after(Int)
+        /// The engine had the request, and carries it out when it gets round to it.
+        case late(Int)
     }
     /// How the new container behaves.
     enum Behaviour {
@@ -66,11 +75,16 @@ final class FakeEngine: UpdateEngine, EngineProvider {
         if isDead { throw RuntimeError.engineUnavailable(reason: "killed") }
     }
 
-    private func step(_ effect: () throws -> Void) throws {
+    private func step(_ effect: @escaping @EventLoop () throws -> Void) throws {
         try look()
         world.steps += 1
         if case .before(let number) = death, number == world.steps {
             isDead = true
+            try look()
+        }
+        if case .late(let number) = death, number == world.steps {
+            isDead = true
+            world.late = { try? effect() }
             try look()
         }
         try effect()
@@ -92,9 +106,9 @@ final class FakeEngine: UpdateEngine, EngineProvider {
     }
 
     func create(_ spec: ContainerSpec, replacing old: ContainerDetails) async throws -> String {
-        var id = ""
-        try step {
-            id = world.add("new-\(old.id)", image: spec.image, up: false)
+        let id = world.makeIdentifier()
+        try step { [self] in
+            world.add("new-\(old.id)", image: spec.image, up: false, id: id)
             world.containers[id]?.replaces = old.id
         }
         return id
@@ -108,7 +122,7 @@ final class FakeEngine: UpdateEngine, EngineProvider {
     func asideName(of id: String) -> String { "aside-\(id)" }
 
     func rename(_ id: String, to name: String) async throws {
-        try step {
+        try step { [self] in
             let taken = world.containers.values.contains {
                 $0.details.name == name && $0.details.id != id
             }
@@ -118,15 +132,15 @@ final class FakeEngine: UpdateEngine, EngineProvider {
     }
 
     func setRestart(_ id: String, _ policy: ContainerSpec.RestartPolicy) async throws {
-        try step { world.containers[id]?.details.spec?.restart = policy }
+        try step { [self] in world.containers[id]?.details.spec?.restart = policy }
     }
 
     func stop(_ id: String) async throws {
-        try step { world.containers[id]?.details.isUp = false }
+        try step { [self] in world.containers[id]?.details.isUp = false }
     }
 
     func start(_ id: String, _ spec: ContainerSpec?, named name: String) async throws {
-        try step {
+        try step { [self] in
             let isNew = world.containers[id]?.replaces != nil
             if isNew, behaviour == .doesNotStart {
                 throw RuntimeError.startFailed(name: name, reason: "no such program")
@@ -141,7 +155,7 @@ final class FakeEngine: UpdateEngine, EngineProvider {
     }
 
     func discard(_ id: String, keepingVolumes: Bool) async throws {
-        try step { world.containers[id] = nil }
+        try step { [self] in world.containers[id] = nil }
     }
 
     func exitCode(of id: String, since time: String) async throws -> Int? {

@@ -103,6 +103,34 @@ struct UpdaterTests {
         }
     }
 
+    @Test(
+        "What the engine was at when cz-runtime was killed harms nobody when it happens later",
+        arguments: steps)
+    func late(at step: Int) async throws {
+        let id = world.add("web", image: old, up: true)
+        let dying = FakeEngine(world, death: .late(step))
+        try? await updater(dying).update("web", to: new, ContainerSpec(), detach: false)
+        let next = try updater(FakeEngine(world))
+        next.recover()
+        func isSettled() throws -> Bool {
+            try UpdateJournal(folder).records.values.allSatisfy { !$0.isUnfinished }
+        }
+        while try !isSettled() { try await EventLoop.sleep(for: .milliseconds(5)) }
+        world.late()
+        // It is looked after for a while; how long a look takes is not what is tested.
+        let deadline = ContinuousClock.now + .seconds(30)
+        func isWell() -> Bool {
+            guard world.containers.count == 1, let box = world.containers.values.first else {
+                return false
+            }
+            return box.details.isUp && box.details.name == "web"
+                && box.details.spec?.restart == .init(.always)
+                && (box.details.id == id || box.image == new)
+        }
+        while !isWell(), .now < deadline { try await EventLoop.sleep(for: .milliseconds(5)) }
+        #expect(isWell())
+    }
+
     @Test("An update that is cancelled is undone", arguments: [0, 1, 5, 15])
     func cancelled(after milliseconds: Int) async throws {
         let id = world.add("web", image: old, up: true)
