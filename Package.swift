@@ -52,6 +52,7 @@ let package = Package(
         .target(name: "CSystem"),
         .systemLibrary(
             name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
+        .systemLibrary(name: "CCrypt", providers: [.apt(["libcrypt-dev"])]),
         .systemLibrary(
             name: "CNghttp2", pkgConfig: "libnghttp2", providers: [.apt(["libnghttp2-dev"])]),
         .systemLibrary(
@@ -81,6 +82,13 @@ let package = Package(
 
         module("ContainerEngine", ["SystemIO", "OCI", "JSON", "HTTPClient", "RuntimeAPI"]),
         tests(of: "ContainerEngine", ["RuntimeAPI", "SystemIO"]),
+
+        module("Authorization", ["JSON"]),
+        tests(of: "Authorization", ["JSON"]),
+        module(
+            "AccessControl",
+            ["SystemIO", "Authorization", "GRPCTransport", "CCrypt", "COpenSSL", grpc, log]),
+        tests(of: "AccessControl", ["Authorization", "GRPCTransport", "SystemIO", grpc]),
 
         module("GRPCHealth", [grpc, grpcProtobuf, protobuf], exclude: ["protos"]),
         module(
@@ -117,8 +125,8 @@ let package = Package(
         program(
             "containerzd",
             [
-                "ContainerzService", "RuntimeAPI", "GRPCTransport", "Daemon", "SystemIO", grpc, log,
-                arguments,
+                "ContainerzService", "AccessControl", "Authorization", "JSON", "RuntimeAPI",
+                "GRPCTransport", "Daemon", "SystemIO", grpc, log, arguments,
             ]),
 
         module(

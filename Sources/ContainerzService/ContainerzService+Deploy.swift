@@ -15,7 +15,7 @@ extension ContainerzService {
     @EventLoop
     func deploy(
         _ requests: DeployRequests, _ responses: DeployResponses,
-        _ interrupt: @escaping @Sendable () -> Void
+        _ call: CallInProgress
     ) async throws {
         var requests = requests.makeAsyncIterator()
         var transfer = DeployTransfer.awaitingTransfer
@@ -23,6 +23,7 @@ extension ContainerzService {
             return try transfer.endOfStream()
         }
         _ = try transfer.receive(first)
+        call.tell(of: first.imageTransfer)
         guard !first.imageTransfer.isPlugin else {
             return try await deployPlugin(first.imageTransfer, &requests, &transfer, responses)
         }
@@ -34,7 +35,7 @@ extension ContainerzService {
 
         let pipeline = try DeployPipeline(
             runtime, as: name, limits: ImageStreamLimits(archiveSize: size, freeStorage: free),
-            interrupt: interrupt)
+            interrupt: call.interrupt)
         let image: NormalisedImage
         do {
             try await receive(&requests, &transfer, responses) { await pipeline.push($0) }

@@ -44,8 +44,8 @@ public struct ContainerzService: RegistrableRPCService {
     public func registerMethods<Transport: ServerTransport>(
         with router: inout RPCRouter<Transport>
     ) {
-        router.register(Method.Deploy.descriptor) { messages, writer, interrupt in
-            try await deploy(messages, writer, interrupt)
+        router.register(Method.Deploy.descriptor) { messages, writer, call in
+            try await deploy(messages, writer, call)
         }
         router.onServerStreaming(Method.ListImage.descriptor, listImage)
         router.onUnary(Method.RemoveImage.descriptor, removeImage)

@@ -11,8 +11,10 @@ extension RPCRouter {
         _ method: MethodDescriptor,
         _ handler: @escaping @Sendable @EventLoop (Input) async throws -> Output
     ) {
-        register(method) { (messages: RPCAsyncSequence<Input, any Error>, writer, _) in
-            try await writer.write(try await handler(try await only(messages)))
+        register(method) { (messages: RPCAsyncSequence<Input, any Error>, writer, call) in
+            let request = try await only(messages)
+            call.tell(of: request)
+            try await writer.write(try await handler(request))
         }
     }
 
@@ -21,27 +23,30 @@ extension RPCRouter {
         _ handler:
             @escaping @Sendable @EventLoop (Input, RPCWriter<Output>) async throws -> Void
     ) {
-        register(method) { (messages: RPCAsyncSequence<Input, any Error>, writer, _) in
-            try await handler(try await only(messages), writer)
+        register(method) { (messages: RPCAsyncSequence<Input, any Error>, writer, call) in
+            let request = try await only(messages)
+            call.tell(of: request)
+            try await handler(request, writer)
         }
     }
 
-    /// - Parameter handler: is also given what ends it as if the client had cancelled.
     mutating func register<Input: SwiftProtobuf.Message, Output: SwiftProtobuf.Message>(
         _ method: MethodDescriptor,
         _ handler:
             @escaping @Sendable @EventLoop (
-                RPCAsyncSequence<Input, any Error>, RPCWriter<Output>,
-                _ interrupt: @escaping @Sendable () -> Void
+                RPCAsyncSequence<Input, any Error>, RPCWriter<Output>, CallInProgress
             ) async throws -> Void
     ) {
         registerHandler(
             forMethod: method, deserializer: ProtobufDeserializer<Input>(),
             serializer: ProtobufSerializer<Output>()
-        ) { request, _ in
+        ) { request, context in
             StreamingServerResponse { writer in
+                let record = context.transportSpecific as? CallRecord
                 let work = Interruptible { interrupt in
-                    try await handler(request.messages, writer, interrupt)
+                    try await handler(
+                        request.messages, writer,
+                        CallInProgress(record: record, interrupt: interrupt))
                 }
                 do {
                     try await work.run()
@@ -51,6 +56,18 @@ extension RPCRouter {
                 return [:]
             }
         }
+    }
+}
+
+/// What a handler may do to its own RPC.
+struct CallInProgress: Sendable {
+    let record: CallRecord?
+    /// Ends it as if the client had cancelled.
+    let interrupt: @Sendable () -> Void
+
+    /// Says in the audit what the RPC is about.
+    func tell(of request: Any) {
+        record?.target = (request as? any NamesTarget)?.target
     }
 }
 

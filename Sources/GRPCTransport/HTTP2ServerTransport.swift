@@ -47,17 +47,22 @@ public struct HTTP2ServerTransport: ServerTransport {
     }
 
     private let core: ServerCore
+    private let onCallEnd: @Sendable (CallRecord) -> Void
 
-    /// - Parameter onConnectionError: told of each connection that ended badly, with the peer's
-    ///   address: for the log.
+    /// - Parameters:
+    ///   - onConnectionError: told of each connection that ended badly, with the peer's address:
+    ///     for the log.
+    ///   - onCallEnd: told of each RPC when it is over.
     /// - Throws: `TLSError` when certificates or keys cannot be used.
     @EventLoop
     public init(
         _ endpoints: [Endpoint], configuration: Configuration = Configuration(),
         onConnectionError: @escaping @Sendable (_ peer: String, _ error: any Error) -> Void = {
             _, _ in
-        }
+        },
+        onCallEnd: @escaping @Sendable (CallRecord) -> Void = { _ in }
     ) throws(TLSError) {
+        self.onCallEnd = onCallEnd
         core = try ServerCore(endpoints, configuration, onConnectionError)
     }
 
@@ -76,12 +81,22 @@ public struct HTTP2ServerTransport: ServerTransport {
                 for await call in calls {
                     group.addTask(executorPreference: EventLoopExecutor.shared) {
                         await call.run(streamHandler)
+                        onCallEnd(call.record)
                     }
                 }
             }
         } onCancel: {
             EventLoop.enqueue { core.stop() }
         }
+    }
+
+    /// Takes certificates and keys anew from their files, for connections that are still to come;
+    /// those that there are go on.
+    ///
+    /// - Throws: `TLSError`; then everything stays as it was.
+    @EventLoop
+    public func reloadCertificates() throws(TLSError) {
+        try core.reloadCertificates()
     }
 
     public func beginGracefulShutdown() {
@@ -100,7 +115,9 @@ private final class ServerCore {
         case stopped
     }
 
-    private let endpoints: [(listener: Listener, context: TLSContext?)]
+    private let endpoints: [HTTP2ServerTransport.Endpoint]
+    /// Of the endpoints, in their order.
+    private var contexts: [TLSContext?]
     private let configuration: HTTP2ServerTransport.Configuration
     private let onConnectionError: @Sendable (String, any Error) -> Void
     private var connections: [ObjectIdentifier: ServerConnection] = [:]
@@ -112,15 +129,29 @@ private final class ServerCore {
         _ configuration: HTTP2ServerTransport.Configuration,
         _ onConnectionError: @escaping @Sendable (String, any Error) -> Void
     ) throws(TLSError) {
-        var prepared: [(listener: Listener, context: TLSContext?)] = []
-        for endpoint in endpoints {
-            var context: TLSContext?
-            if let tls = endpoint.tls { context = try TLSContext.server(tls) }
-            prepared.append((endpoint.listener, context))
-        }
-        self.endpoints = prepared
+        self.endpoints = endpoints
+        contexts = try Self.contexts(of: endpoints)
         self.configuration = configuration
         self.onConnectionError = onConnectionError
+    }
+
+    private static func contexts(
+        of endpoints: [HTTP2ServerTransport.Endpoint]
+    ) throws(TLSError) -> [TLSContext?] {
+        // Not map, whose errors have no type.
+        var contexts: [TLSContext?] = []
+        for endpoint in endpoints {
+            if let tls = endpoint.tls {
+                contexts.append(try TLSContext.server(tls))
+            } else {
+                contexts.append(nil)
+            }
+        }
+        return contexts
+    }
+
+    func reloadCertificates() throws(TLSError) {
+        contexts = try Self.contexts(of: endpoints)
     }
 
     func start(_ calls: AsyncStream<ServerStream>.Continuation) throws {
@@ -130,19 +161,20 @@ private final class ServerCore {
             return
         }
         state = .listening(calls)
-        for endpoint in endpoints {
-            let context = endpoint.context
-            try endpoint.listener.start { [weak self] socket in self?.accept(socket, context) }
+        for (index, endpoint) in endpoints.enumerated() {
+            try endpoint.listener.start { [weak self] socket in
+                self?.accept(socket, endpoint: index)
+            }
         }
     }
 
-    private func accept(_ socket: consuming StreamSocket, _ context: TLSContext?) {
+    private func accept(_ socket: consuming StreamSocket, endpoint: Int) {
         guard case .listening(let calls) = state,
             connections.count < configuration.maximumConnections
         else { return }
         let channel: Channel
         do throws(TLSError) {
-            if let context {
+            if let context = contexts[endpoint] {
                 channel = try Channel(socket, context: context, serverName: nil)
             } else {
                 channel = Channel(socket)

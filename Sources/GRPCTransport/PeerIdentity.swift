@@ -1,8 +1,7 @@
-public import GRPCCore
 public import SystemIO
 
 /// What a server's transport knows of the peer of an RPC, beside its address.
-public struct PeerIdentity: ServerContext.TransportSpecific, Hashable {
+public struct PeerIdentity: Hashable, Sendable {
     /// Whether the connection is encrypted.
     public var isSecure: Bool
     /// The verified certificate of the client, when it showed one.

@@ -5,7 +5,7 @@ import SystemIO
 @EventLoop
 final class ServerStream {
     let head: RequestHead
-    let peer: PeerIdentity
+    let record: CallRecord
     private let stream: HTTP2Stream
     private let connection: HTTP2Connection
     private var deadline: EventLoop.Timer?
@@ -17,7 +17,9 @@ final class ServerStream {
     ) {
         self.stream = stream
         self.head = head
-        self.peer = peer
+        record = CallRecord(
+            head.method, peer, remotePeer: connection.channel.remotePeer,
+            localPeer: connection.channel.localPeer)
         self.connection = connection
         stream.onBreak = { [weak self] in self?.cancel() }
         if let timeout = head.timeout {
@@ -38,13 +40,13 @@ final class ServerStream {
         await withServerContextRPCCancellationHandle { cancellation in
             await begin(cancellation)
             var context = ServerContext(
-                descriptor: head.method, remotePeer: connection.channel.remotePeer,
-                localPeer: connection.channel.localPeer, cancellation: cancellation)
-            context.transportSpecific = peer
+                descriptor: head.method, remotePeer: record.remotePeer,
+                localPeer: record.localPeer, cancellation: cancellation)
+            context.transportSpecific = record
             await handler(
                 RPCStream(
                     descriptor: head.method,
-                    inbound: RPCAsyncSequence(wrapping: Inbound(stream: stream)),
+                    inbound: RPCAsyncSequence(wrapping: Inbound(stream: stream, record: record)),
                     outbound: RPCWriter.Closable(wrapping: Outbound(stream: self))), context)
             await end()
         }
@@ -65,6 +67,7 @@ final class ServerStream {
 
     private func cancel() {
         isBroken = true
+        record.broke()
         deadline?.cancel()
         cancellation?.cancel()
     }
@@ -76,6 +79,7 @@ final class ServerStream {
     /// Ends the RPC with a status at once and tells the handler to stop.
     func fail(_ status: Status) {
         guard !stream.isClosed else { return }
+        record.end(status)
         var trailers = HeaderList()
         StatusHeaders.append(status, to: &trailers)
         if stream.hasSentHead {
@@ -97,7 +101,9 @@ final class ServerStream {
             connection.respond(stream, headers, endsStream: false)
         case .message(let message):
             try await stream.write(message)
+            record.send(message.count)
         case .status(let status, let metadata):
+            record.end(status)
             var trailers = HeaderList()
             StatusHeaders.append(status, to: &trailers)
             try MetadataHeaders.append(metadata, to: &trailers)
@@ -128,17 +134,21 @@ final class ServerStream {
 
     struct Inbound: AsyncSequence, Sendable {
         let stream: HTTP2Stream
+        let record: CallRecord
 
-        func makeAsyncIterator() -> Iterator { Iterator(stream: stream) }
+        func makeAsyncIterator() -> Iterator { Iterator(stream: stream, record: record) }
 
         struct Iterator: AsyncIteratorProtocol {
             let stream: HTTP2Stream
+            let record: CallRecord
 
             func next() async throws -> RPCRequestPart<MessageBytes>? {
                 switch try await stream.next() {
-                case .metadata(let metadata): .metadata(metadata)
-                case .message(let message): .message(message)
-                case .status, nil: nil
+                case .metadata(let metadata): return .metadata(metadata)
+                case .message(let message):
+                    record.receive(message.count)
+                    return .message(message)
+                case .status, nil: return nil
                 }
             }
 

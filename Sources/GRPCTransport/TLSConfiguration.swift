@@ -11,21 +11,30 @@ public struct TLSConfiguration: Hashable, Sendable {
     public var revocationLists: String?
     /// Whether a client without a certificate is turned away in the handshake.
     public var requiresClientCertificate: Bool
+    /// The oldest version that is spoken.
+    public var minimumVersion: TLSVersion
     /// The name expected in the server's certificate, where it is not the target's own.
     public var serverName: String?
 
     public init(
         certificateChain: String? = nil, privateKey: String? = nil, authorities: String? = nil,
         revocationLists: String? = nil, requiresClientCertificate: Bool = true,
-        serverName: String? = nil
+        minimumVersion: TLSVersion = .tls12, serverName: String? = nil
     ) {
         self.certificateChain = certificateChain
         self.privateKey = privateKey
         self.authorities = authorities
         self.revocationLists = revocationLists
         self.requiresClientCertificate = requiresClientCertificate
+        self.minimumVersion = minimumVersion
         self.serverName = serverName
     }
+}
+
+/// A version of TLS that is still good.
+public enum TLSVersion: String, CaseIterable, Sendable {
+    case tls12 = "1.2"
+    case tls13 = "1.3"
 }
 
 /// Why TLS could not be set up or was refused.

@@ -20,6 +20,7 @@ final class TLSContext {
             throw TLSError(.configuration, "a server needs a certificate and its key")
         }
         try context.use(chain: chain, key: key)
+        if configuration.minimumVersion == .tls13 { _ = cz_ssl_ctx_require_tls13(context.pointer) }
         if let authorities = configuration.authorities {
             try context.trust(authorities)
             SSL_CTX_set_client_CA_list(context.pointer, SSL_load_client_CA_file(authorities))

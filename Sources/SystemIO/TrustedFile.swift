@@ -47,30 +47,31 @@ public enum TrustedFile {
     }
 
     private static func open(_ path: String, _ content: Content) throws(Refusal) -> Descriptor {
-        let file: Descriptor
-        var status = stat()
+        let reason: String
         do throws(SystemError) {
             // Without waiting, since it may turn out to be a pipe.
-            file = try Descriptor.open(path, O_RDONLY | O_NONBLOCK)
+            let file = try Descriptor.open(path, O_RDONLY | O_NONBLOCK)
             let number = file.number
+            var status = stat()
             try SystemIO.check("fstat", on: path) { fstat(number, &status) }
+            guard let objection = objection(to: status, content) else { return file }
+            reason = objection
         } catch {
-            throw Refusal(description: "\(path): \(error.reason)")
+            reason = error.reason
         }
-        guard status.st_mode & S_IFMT == S_IFREG else {
-            throw Refusal(description: "\(path): it is not a file")
+        throw Refusal(description: "\(path): \(reason)")
+    }
+
+    private static func objection(to status: stat, _ content: Content) -> String? {
+        if status.st_mode & S_IFMT != S_IFREG { return "it is not a file" }
+        if status.st_uid != 0, status.st_uid != geteuid() {
+            return "it belongs to user \(status.st_uid), who could change it: chown it to root or "
+                + "to the user of this program"
         }
-        guard status.st_uid == 0 || status.st_uid == geteuid() else {
-            throw Refusal(
-                description: "\(path): it belongs to user \(status.st_uid), who could change it: "
-                    + "chown it to root or to the user of this program")
+        if status.st_mode & S_IWOTH != 0 { return "everybody may write to it: chmod o-w" }
+        if content == .secret, status.st_mode & S_IROTH != 0 {
+            return "everybody may read it: chmod o-r"
         }
-        guard status.st_mode & S_IWOTH == 0 else {
-            throw Refusal(description: "\(path): everybody may write to it: chmod o-w")
-        }
-        guard content == .open || status.st_mode & S_IROTH == 0 else {
-            throw Refusal(description: "\(path): everybody may read it: chmod o-r")
-        }
-        return file
+        return nil
     }
 }

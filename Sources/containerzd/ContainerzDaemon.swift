@@ -1,3 +1,4 @@
+import AccessControl
 import ArgumentParser
 import ContainerzService
 import Daemon
@@ -9,6 +10,7 @@ import RuntimeAPI
 import SystemIO
 
 extension LogFormat: ExpressibleByArgument {}
+extension TLSVersion: ExpressibleByArgument {}
 
 struct ContainerzDaemon: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -18,9 +20,11 @@ struct ContainerzDaemon: ParsableCommand {
             ADDR is HOST:PORT, [V6]:PORT or unix:PATH. Sockets passed by systemd are served \
             instead of these.
 
-            Every client on the network has to show a certificate that the client CA signed.
+            Every client on the network has to show a certificate that the client CA signed, or a \
+            username and password where there is a password file. What it may call is the \
+            authorization policy's to say.
             """,
-        version: containerzVersion)
+        version: containerzVersion, subcommands: [AuthzCommand.self])
 
     @Option(
         help: ArgumentHelp(
@@ -41,6 +45,21 @@ struct ContainerzDaemon: ParsableCommand {
 
     @Option(help: ArgumentHelp("Revoked certificates, PEM.", valueName: "file"))
     var crl: String?
+
+    @Option(
+        name: .customLong("tls-min-version"),
+        help: ArgumentHelp("The oldest version of TLS: 1.2 or 1.3.", valueName: "version"))
+    var minimumVersion = TLSVersion.tls12
+
+    @Option(
+        help: ArgumentHelp(
+            "Who may call what; \(AccessFiles.usualPolicy) when not given.", valueName: "file"))
+    var authzPolicy: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "Names and hashed passwords of clients that may log in so.", valueName: "file"))
+    var passwdFile: String?
 
     @Flag(help: "No TLS and no authentication, on loopback and unix sockets only.")
     var insecure = false
@@ -64,9 +83,15 @@ struct ContainerzDaemon: ParsableCommand {
                 throw ValidationError("--listen: \(error)")
             }
         }
-        let files = [tlsCert, tlsKey, clientCA]
-        guard files.allSatisfy({ $0 == nil }) || files.allSatisfy({ $0 != nil }) else {
-            throw ValidationError("--tls-cert, --tls-key and --client-ca go together")
+        guard (tlsCert == nil) == (tlsKey == nil) else {
+            throw ValidationError("--tls-cert and --tls-key go together")
+        }
+        guard tlsCert == nil || clientCA != nil || passwdFile != nil else {
+            throw ValidationError(
+                "--tls-cert needs --client-ca or --passwd-file, or nobody could be let in")
+        }
+        guard clientCA == nil || tlsCert != nil else {
+            throw ValidationError("--client-ca goes with --tls-cert")
         }
         guard crl == nil || clientCA != nil else {
             throw ValidationError("--crl goes with --client-ca")
@@ -84,9 +109,12 @@ struct ContainerzDaemon: ParsableCommand {
     func run() throws {
         let format = logFormat ?? .suitable
         let logger = Logger(label: "containerzd") { DaemonLogHandler(label: $0, format: format) }
+        let auditLogger = Logger(label: "containerzd-audit") {
+            DaemonLogHandler(label: $0, format: format)
+        }
         let failure: String? = EventLoopExecutor.run { @EventLoop in
             do {
-                try await serve(logger)
+                try await serve(logger, audit: auditLogger)
                 return nil
             } catch {
                 return "\(error)"
@@ -102,20 +130,29 @@ struct ContainerzDaemon: ParsableCommand {
     private static let drainTime: Duration = .seconds(20)
 
     @EventLoop
-    private func serve(_ logger: Logger) async throws {
+    private func serve(_ logger: Logger, audit auditLogger: Logger) async throws {
+        let access = try AccessFiles(
+            policy: authzPolicy ?? (insecure ? nil : AccessFiles.usualPolicy),
+            passwords: passwdFile, tls: tls, logger: logger)
         let endpoints = try await endpoints()
+        let audit = AuditLog(auditLogger)
         var configuration = HTTP2ServerTransport.Configuration()
         configuration.drainTimeout = Self.drainTime
         let transport = try HTTP2ServerTransport(endpoints, configuration: configuration) {
             logger.notice("a connection ended", metadata: ["peer": "\($0)", "reason": "\($1)"])
+        } onCallEnd: {
+            audit.write($0)
         }
+        try access.watch(for: transport)
+        defer { access.cancel() }
         var service = ContainerzService.Configuration()
         service.chunkSize = chunkSize
         service.pluginFolder = pluginDir
         let runtime = RuntimeClient(.unix(path: runtimeSocket))
         let server = GRPCServer(
             transport: transport,
-            services: [ContainerzService(runtime, service, logger: logger)])
+            services: [ContainerzService(runtime, service, logger: logger)],
+            interceptors: [access.interceptor(requiresProof: !insecure)])
         for endpoint in endpoints {
             logger.info(
                 "serving",
@@ -127,6 +164,8 @@ struct ContainerzDaemon: ParsableCommand {
         // A little longer than the transport's own, which ends streams in good order.
         try await Lifecycle(logger, drainTime: Self.drainTime + .seconds(5)).run {
             server.beginGracefulShutdown()
+        } reload: {
+            access.reload()
         } _: {
             do {
                 try await server.serve()
@@ -136,15 +175,20 @@ struct ContainerzDaemon: ParsableCommand {
         }
     }
 
+    /// Certificates, and whether clients have to show one; nil for none.
+    private var tls: TLSConfiguration? {
+        tlsCert.map {
+            TLSConfiguration(
+                certificateChain: $0, privateKey: tlsKey, authorities: clientCA,
+                revocationLists: crl, requiresClientCertificate: passwdFile == nil,
+                minimumVersion: minimumVersion)
+        }
+    }
+
     // MARK: Addresses
 
     @EventLoop
     private func endpoints() async throws -> [HTTP2ServerTransport.Endpoint] {
-        let tls = tlsCert.map {
-            TLSConfiguration(
-                certificateChain: $0, privateKey: tlsKey, authorities: clientCA,
-                revocationLists: crl)
-        }
         var endpoints: [HTTP2ServerTransport.Endpoint] = []
         for listener in try await listeners() {
             if case .unix = listener.address {
@@ -179,7 +223,7 @@ struct ContainerzDaemon: ParsableCommand {
         if tlsCert != nil { return }
         guard insecure else {
             throw Refusal(
-                description: "\(address) needs --tls-cert, --tls-key and --client-ca; without "
+                description: "\(address) needs --tls-cert and --tls-key; without "
                     + "them, listen on unix:PATH, or on loopback with --insecure")
         }
         guard address.isLoopback else {

@@ -98,7 +98,6 @@ enum Program {
     }
 
     static func complain(_ text: String) {
-        var line = "cz: \(text)\n"
-        line.withUTF8 { _ = write(STDERR_FILENO, $0.baseAddress, $0.count) }
+        StandardError.write(line: "cz: \(text)")
     }
 }

@@ -19,7 +19,7 @@ import time
 sys.path[:0] = [str(pathlib.Path(__file__).parents[1] / folder) for folder in ("Interop", "Support")]
 
 import make_image
-from harness import PROGRAMS, Daemon, free_port, wait_until
+from harness import AUTHZ_POLICY, PROGRAMS, Daemon, free_port, wait_until
 from pki import Certificates
 
 SOCKET = os.environ["CONTAINERZ_DOCKER_SOCKET"]
@@ -55,7 +55,8 @@ class Stack:
                               SOCKET, "--engine", "docker", "--state-dir", self.folder / "state")
         with self.runtime:
             self.front = Daemon(
-                "containerzd", "--listen", f"127.0.0.1:{self.port}", "--runtime-socket",
+                "containerzd", "--authz-policy", AUTHZ_POLICY, "--listen",
+                f"127.0.0.1:{self.port}", "--runtime-socket",
                 self.runtime_socket, "--tls-cert", certificate, "--tls-key", key, "--client-ca",
                 self.certificates.authority.certificate)
             self.plain = Daemon(

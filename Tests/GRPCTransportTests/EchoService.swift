@@ -40,7 +40,7 @@ struct EchoService: RegistrableRPCService {
         }
         let onPeer = self.onPeer
         register("Echo") { request, context in
-            onPeer(context.transportSpecific as? PeerIdentity)
+            onPeer((context.transportSpecific as? CallRecord)?.peer)
             return StreamingServerResponse(metadata: request.metadata) { writer in
                 for try await message in request.messages { try await writer.write(message) }
                 return ["end": "yes", "bytes-bin": .binary([0, 1, 255])]

@@ -15,7 +15,7 @@ import pytest
 import gnoi
 import make_image
 from gnoi import DEADLINE
-from harness import Daemon, free_port
+from harness import AUTHZ_POLICY, Daemon, free_port
 from pki import Certificates
 
 ENGINES = ["docker", "podman"]
@@ -50,7 +50,7 @@ class Stack:
         self.front = stack.enter_context(Daemon(
             "containerzd", "--listen", f"127.0.0.1:{self.port}", "--runtime-socket",
             self.runtime_socket, "--tls-cert", certificate, "--tls-key", key, "--client-ca",
-            self.certificates.authority.certificate, "--plugin-dir", self.folder / "plugins"))
+            self.certificates.authority.certificate, "--authz-policy", AUTHZ_POLICY, "--plugin-dir", self.folder / "plugins"))
         # Without TLS a second one: plain text and a unix socket.
         self.plain_front = stack.enter_context(Daemon(
             "containerzd", "--insecure", "--listen", f"127.0.0.1:{self.plain_port}", "--listen",

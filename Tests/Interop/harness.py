@@ -9,6 +9,9 @@ import subprocess
 import tempfile
 import time
 
+# The policy that is shipped, with the scopes READ and WRITE.
+AUTHZ_POLICY = pathlib.Path(__file__).parents[2] / "packaging/etc/authz.json"
+
 PROGRAMS = pathlib.Path(os.environ.get("CONTAINERZ_BIN", ".build/debug"))
 
 # How long anything here may take before a test gives up; a loaded machine is slow.

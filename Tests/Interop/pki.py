@@ -40,6 +40,22 @@ class Authority:
         return certificate, key
 
 
+    def revoke(self, certificate):
+        """A list with one revoked certificate; its path."""
+        database = self.folder / "revoked.index"
+        database.write_text("")
+        (self.folder / "revoked.number").write_text("01\n")
+        configuration = self.folder / "revoked.cnf"
+        configuration.write_text(
+            f"[ca]\ndefault_ca=it\n[it]\ndatabase={database}\ndefault_md=sha256\n"
+            f"crlnumber={self.folder}/revoked.number\ndefault_crl_days=30\n")
+        signer = ["-config", configuration, "-cert", self.certificate, "-keyfile", self.key]
+        openssl("ca", *signer, "-revoke", certificate)
+        revocations = self.folder / "revocations.pem"
+        openssl("ca", *signer, "-gencrl", "-out", revocations)
+        return revocations
+
+
 def openssl(*arguments):
     subprocess.run(["openssl", *map(str, arguments)], check=True, capture_output=True)
 
@@ -51,10 +67,18 @@ class Certificates:
         self.authority = Authority(folder, "lab-ca")
         self.other_authority = Authority(folder, "other-ca")
         names = "DNS:localhost,IP:127.0.0.1,IP:::1"
-        client = "URI:spiffe://lab.example/operator"
+        client = "URI:spiffe://lab.example/containerz/write"
+        reader = "URI:spiffe://lab.example/containerz/read"
         past = ("20200101000000Z", "20200201000000Z")
         self.server = self.authority.issue("server", names, "serverAuth")
         self.client = self.authority.issue("client", client, "clientAuth")
+        self.reader = self.authority.issue("reader", reader, "clientAuth")
+        self.nobody = self.authority.issue(
+            "nobody", "URI:spiffe://lab.example/somebody", "clientAuth")
+        self.denied = self.authority.issue(
+            "denied", "URI:spiffe://lab.example/suspended/containerz/write", "clientAuth")
+        self.revoked_client = self.authority.issue("revoked-client", client, "clientAuth")
+        self.revocations = self.authority.revoke(self.revoked_client[0])
         self.expired_server = self.authority.issue("expired-server", names, "serverAuth", *past)
         self.expired_client = self.authority.issue("expired-client", client, "clientAuth", *past)
         self.foreign_client = self.other_authority.issue("foreign-client", client, "clientAuth")

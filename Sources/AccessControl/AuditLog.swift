@@ -1,0 +1,61 @@
+import GRPCCore
+import GRPCTransport
+import Logging
+
+/// Names of what an audit record says beside what the transport knows.
+enum AuditKey {
+    static let principal = "principal"
+    static let authentication = "authentication"
+    static let decision = "decision"
+    static let rule = "rule"
+}
+
+/// Writes a record of each RPC, also of those that were refused or broke off. Its fields hold all
+/// that a record of gNSI acctz needs.
+public struct AuditLog: Sendable {
+    private let logger: Logger
+
+    /// What a client says of itself may be long.
+    private static let longestText = 256
+
+    public init(_ logger: Logger) { self.logger = logger }
+
+    public func write(_ record: CallRecord) {
+        let elapsed = (ContinuousClock.now - record.started).components
+        let milliseconds = Double(elapsed.seconds) * 1000 + Double(elapsed.attoseconds) / 1e15
+        var fields: Logger.Metadata = [
+            "service": "\(record.method.service.fullyQualifiedService)",
+            "method": "\(record.method.method)",
+            "peer": "\(record.remotePeer)", "local": "\(record.localPeer)",
+            "tls": "\(record.peer.isSecure)",
+            "status": "\(Self.status(record))",
+            "bytes_received": "\(record.received.bytes)", "bytes_sent": "\(record.sent.bytes)",
+            "messages_received": "\(record.received.messages)",
+            "messages_sent": "\(record.sent.messages)",
+            "duration_ms": "\((milliseconds * 1000).rounded() / 1000)",
+            // A method that is not served gets no further than this.
+            AuditKey.decision: "none",
+        ]
+        if let target = record.target { fields["target"] = "\(Self.shortened(target))" }
+        for (key, value) in record.notes {
+            fields[key] = "\(Self.shortened(value))"
+        }
+        if let message = record.status?.message, !message.isEmpty {
+            fields["detail"] = "\(Self.shortened(message))"
+        } else if record.wasBroken {
+            fields["detail"] = "the client or its connection broke it off"
+        }
+        logger.info("rpc", metadata: fields)
+    }
+
+    private static func status(_ record: CallRecord) -> String {
+        guard let status = record.status else {
+            return "\(record.wasBroken ? Status.Code.cancelled : .unknown)"
+        }
+        return "\(status.code)"
+    }
+
+    private static func shortened(_ text: String) -> String {
+        text.utf8.count <= longestText ? text : String(text.prefix(longestText)) + "…"
+    }
+}

@@ -1,0 +1,26 @@
+/// Who makes a request, as far as it was proved.
+public struct Principal: Hashable, Sendable, CustomStringConvertible {
+    /// How it was proved.
+    public enum Proof: String, Sendable {
+        case certificate
+        case password
+        /// The kernel says who is at the other end of a unix socket.
+        case unixPeer = "unix"
+        /// Not at all, where that is allowed.
+        case none
+    }
+
+    public var proof: Proof
+    /// All names that policies may match; never empty but without a proof.
+    public var names: [String]
+
+    public init(_ proof: Proof, _ names: [String]) {
+        self.proof = proof
+        self.names = names
+    }
+
+    /// Nobody, on a device that asks for no proof.
+    public static let anonymous = Principal(.none, [])
+
+    public var description: String { names.first ?? "anonymous" }
+}

@@ -1,0 +1,64 @@
+import GNOI
+
+/// A request that says in the audit what it is about.
+protocol NamesTarget {
+    var target: String { get }
+}
+
+private func image(_ name: String, _ tag: String) -> String {
+    tag.isEmpty ? name : "\(name):\(tag)"
+}
+
+extension Gnoi_Containerz_ImageTransfer: NamesTarget {
+    var target: String { image(name, tag) }
+}
+
+extension Gnoi_Containerz_RemoveImageRequest: NamesTarget {
+    var target: String { image(name, tag) }
+}
+
+extension Gnoi_Containerz_StartContainerRequest: NamesTarget {
+    var target: String {
+        instanceName.isEmpty ? image(imageName, tag) : "\(instanceName) \(image(imageName, tag))"
+    }
+}
+
+extension Gnoi_Containerz_UpdateContainerRequest: NamesTarget {
+    var target: String { "\(instanceName) \(image(imageName, imageTag))" }
+}
+
+extension Gnoi_Containerz_StopContainerRequest: NamesTarget {
+    var target: String { instanceName }
+}
+
+extension Gnoi_Containerz_RemoveContainerRequest: NamesTarget {
+    var target: String { name }
+}
+
+extension Gnoi_Containerz_LogRequest: NamesTarget {
+    var target: String { instanceName }
+}
+
+extension Gnoi_Containerz_CreateVolumeRequest: NamesTarget {
+    var target: String { name }
+}
+
+extension Gnoi_Containerz_RemoveVolumeRequest: NamesTarget {
+    var target: String { name }
+}
+
+extension Gnoi_Containerz_StartPluginRequest: NamesTarget {
+    var target: String { "\(instanceName) \(name)" }
+}
+
+extension Gnoi_Containerz_StopPluginRequest: NamesTarget {
+    var target: String { instanceName }
+}
+
+extension Gnoi_Containerz_RemovePluginRequest: NamesTarget {
+    var target: String { instanceName }
+}
+
+extension Gnoi_Containerz_RemovePluginTarRequest: NamesTarget {
+    var target: String { name }
+}

@@ -1,0 +1,82 @@
+public import GRPCCore
+import Synchronization
+
+/// One RPC as a server saw it, from its first header to its end: what an audit wants to know.
+///
+/// A handler finds it as its context's `transportSpecific`, and may add what it knows itself.
+public final class CallRecord: ServerContext.TransportSpecific {
+    public let method: MethodDescriptor
+    public let peer: PeerIdentity
+    /// The addresses of both ends, as gRPC writes them.
+    public let remotePeer: String
+    public let localPeer: String
+    public let started = ContinuousClock.now
+
+    private struct State {
+        var received = Traffic()
+        var sent = Traffic()
+        var status: Status?
+        var wasBroken = false
+        var notes: [String: String] = [:]
+        var target: String?
+    }
+    private let state = Mutex(State())
+
+    /// Messages of one direction, without their framing.
+    public struct Traffic: Hashable, Sendable {
+        public var messages = 0
+        public var bytes = 0
+    }
+
+    init(
+        _ method: MethodDescriptor, _ peer: PeerIdentity, remotePeer: String, localPeer: String
+    ) {
+        self.method = method
+        self.peer = peer
+        self.remotePeer = remotePeer
+        self.localPeer = localPeer
+    }
+
+    public var received: Traffic { state.withLock { $0.received } }
+    public var sent: Traffic { state.withLock { $0.sent } }
+    /// How it ended; nil while it goes on, and when it broke off before that.
+    public var status: Status? { state.withLock { $0.status } }
+    /// Whether the client, its connection or its deadline ended it.
+    public var wasBroken: Bool { state.withLock { $0.wasBroken } }
+    /// What was added.
+    public var notes: [String: String] { state.withLock { $0.notes } }
+
+    /// What the request is about, such as an instance or an image, once it is known.
+    public var target: String? {
+        get { state.withLock { $0.target } }
+        set { state.withLock { $0.target = newValue } }
+    }
+
+    /// Adds something that a handler or an interceptor knows.
+    public func note(_ key: String, _ value: String) {
+        state.withLock { $0.notes[key] = value }
+    }
+
+    func receive(_ bytes: Int) {
+        state.withLock {
+            $0.received.messages += 1
+            $0.received.bytes += bytes
+        }
+    }
+
+    func send(_ bytes: Int) {
+        state.withLock {
+            $0.sent.messages += 1
+            $0.sent.bytes += bytes
+        }
+    }
+
+    /// The first one counts, and only while there is somebody to hear it.
+    func end(_ status: Status) {
+        state.withLock { if $0.status == nil, !$0.wasBroken { $0.status = status } }
+    }
+
+    func broke() {
+        state.withLock { if $0.status == nil { $0.wasBroken = true } }
+    }
+}

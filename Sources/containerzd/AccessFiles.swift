@@ -1,0 +1,149 @@
+import AccessControl
+import Authorization
+import GRPCTransport
+import JSON
+import Logging
+import SystemIO
+
+/// The files that say who is let in: certificates, passwords, the authorization policy. They are
+/// read again when they change; what is wrong then changes nothing.
+@EventLoop
+final class AccessFiles {
+    /// Where the policy is expected.
+    nonisolated static let usualPolicy = "/etc/containerz/authz.json"
+
+    private let policyFile: String?
+    private let passwordFile: String?
+    private let tls: TLSConfiguration?
+    private let logger: Logger
+    private let policy: CurrentPolicy
+    private let passwords: PasswordAuthentication?
+    private var transport: HTTP2ServerTransport?
+    private var watch: FileWatch?
+
+    /// What is wrong with which file.
+    struct Refusal: Error, CustomStringConvertible { var description: String }
+
+    /// - Parameter policy: nil where everybody may do everything.
+    /// - Throws: ``Refusal``.
+    init(
+        policy: String?, passwords: String?, tls: TLSConfiguration?, logger: Logger
+    ) throws(Refusal) {
+        policyFile = policy
+        passwordFile = passwords
+        self.tls = tls
+        self.logger = logger
+        try Self.check(tls)
+        if let policy {
+            self.policy = CurrentPolicy(try Self.readPolicy(policy))
+        } else {
+            self.policy = CurrentPolicy(nil)
+        }
+        if let passwords {
+            self.passwords = PasswordAuthentication(try Self.readPasswords(passwords))
+        } else {
+            self.passwords = nil
+        }
+    }
+
+    /// - Parameter requiresProof: whether clients have to say who they are.
+    func interceptor(requiresProof: Bool) -> AccessInterceptor {
+        AccessInterceptor(
+            Authenticator(passwords: passwords, requiresProof: requiresProof), policy)
+    }
+
+    /// Reads the files again from now on when they change.
+    func watch(for transport: HTTP2ServerTransport) throws(SystemError) {
+        self.transport = transport
+        let files =
+            [policyFile, passwordFile] + [
+                tls?.certificateChain, tls?.privateKey, tls?.authorities, tls?.revocationLists,
+            ]
+        let present = files.compactMap(\.self)
+        guard !present.isEmpty else { return }
+        watch = try FileWatch(present) { [weak self] in self?.reload() }
+    }
+
+    func cancel() {
+        watch?.cancel()
+        watch = nil
+    }
+
+    /// Reads all of them again.
+    func reload() {
+        if let policyFile {
+            renew("the authorization policy") { () throws(Refusal) in
+                policy.replace(try Self.readPolicy(policyFile))
+            }
+        }
+        if let passwordFile, let passwords {
+            renew("the passwords") { () throws(Refusal) in
+                passwords.replace(try Self.readPasswords(passwordFile))
+            }
+        }
+        if let transport, tls != nil {
+            renew("the certificates") { () throws(Refusal) in
+                try Self.check(tls)
+                do {
+                    try transport.reloadCertificates()
+                } catch {
+                    throw Refusal(description: "\(error)")
+                }
+            }
+        }
+    }
+
+    private func renew(_ what: String, _ body: () throws(Refusal) -> Void) {
+        do {
+            try body()
+            logger.info("read again: \(what)")
+        } catch {
+            logger.error(
+                "\(what) stay as they were: the new file is wrong",
+                metadata: ["reason": "\(error)"])
+        }
+    }
+
+    // MARK: Reading
+
+    nonisolated static func readPolicy(_ path: String) throws(Refusal) -> AuthorizationPolicy {
+        let text = try read(path, .open)
+        do throws(JSONObjectReader.Failure) {
+            return try AuthorizationPolicy(parsing: text)
+        } catch {
+            throw Refusal(description: "\(path): \(error)")
+        }
+    }
+
+    private nonisolated static func readPasswords(_ path: String) throws(Refusal) -> PasswordFile {
+        let text = try read(path, .secret)
+        do throws(PasswordFile.Failure) {
+            return try PasswordFile(parsing: text)
+        } catch {
+            throw Refusal(description: "\(path): \(error)")
+        }
+    }
+
+    private nonisolated static func read(
+        _ path: String, _ content: TrustedFile.Content
+    ) throws(Refusal) -> [UInt8] {
+        do throws(TrustedFile.Refusal) {
+            return try TrustedFile.read(path, content)
+        } catch {
+            throw Refusal(description: "\(error)")
+        }
+    }
+
+    /// OpenSSL reads these by itself, and does not ask who else may.
+    private static func check(_ tls: TLSConfiguration?) throws(Refusal) {
+        guard let tls else { return }
+        do throws(TrustedFile.Refusal) {
+            for case let path? in [tls.certificateChain, tls.authorities, tls.revocationLists] {
+                try TrustedFile.check(path, .open)
+            }
+            if let key = tls.privateKey { try TrustedFile.check(key, .secret) }
+        } catch {
+            throw Refusal(description: "\(error)")
+        }
+    }
+}
