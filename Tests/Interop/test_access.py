@@ -201,7 +201,7 @@ def test_guessing_is_slowed_down(docker_stack, tmp_path):
             for _ in range(6):
                 code, text = status_of(
                     channel.stream_stream(f"{SERVICE}/ListImage"), iter([b""]),
-                    metadata=login(name, "guess"), timeout=DEADLINE)
+                    metadata=login(name, "conjecture"), timeout=DEADLINE)
                 assert code == Code.UNAUTHENTICATED
                 texts.append(text)
             # The same for a name that is there and one that is not.
@@ -215,7 +215,7 @@ def test_guessing_is_slowed_down(docker_stack, tmp_path):
                          [("password", "wonder")], login("", "wonder"),
                          login("alice", "wonder") + login("bob", "builder")):
             assert call(channel, "ListImage", metadata) == Code.UNAUTHENTICATED
-        assert not front.logged("guess") and not front.logged("wonder")
+        assert not front.logged("conjecture") and not front.logged("wonder")
 
 
 # --- Files that change ---
@@ -411,13 +411,13 @@ def test_one_record_for_each_rpc(mutual, docker_image, unique):
     assert refused["status"] == "permissionDenied" and "target" not in refused
 
 
-def test_broken_and_unknown_rpcs_have_records(mutual, unique):
+def test_broken_and_unknown_rpcs_have_records(mutual, tarball, unique):
     name = unique("broken")
     channel = mutual.channel("client")
     with Device(channel).deploy() as deploy:
-        deploy.transfer(name, "1", 1 << 20)
+        deploy.transfer(name, "1", len(tarball))
         deploy.ready()
-        deploy.content(b"x" * 1000)
+        deploy.content(tarball[:2000])
         deploy.progress()
         channel.close()
     wait_until(lambda: mutual.records(method="Deploy", target=f"{name}:1"), "the record")
