@@ -16,7 +16,7 @@ public final class UpdateJournal {
     /// - Parameter folder: made when it is missing.
     /// - Throws: `SystemError`.
     public init(_ folder: String) throws(SystemError) {
-        self.folder = try Folder(making: folder, mode: 0o755)
+        self.folder = try Folder(making: folder, mode: 0o700)
         for name in try self.folder.names() {
             guard name.hasSuffix(Self.suffix) else { continue }
             let data = try? Data(contentsOf: URL(filePath: "\(folder)/\(name)"))

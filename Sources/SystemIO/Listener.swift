@@ -23,10 +23,12 @@ public final class Listener {
 
     /// Binds and listens; nothing is accepted before ``start(_:)``.
     ///
-    /// - Parameter mode: of a unix socket's file.
+    /// - Parameters:
+    ///   - mode: of a unix socket's file.
+    ///   - group: of a unix socket's file; nil for the process's own.
     /// - Throws: `SystemError` or `ResolutionError`.
     public static func bind(
-        to address: SocketAddress, mode: mode_t = 0o660
+        to address: SocketAddress, mode: mode_t = 0o660, group: gid_t? = nil
     ) async throws -> Listener {
         guard let resolved = try await ResolvedAddress.resolve(address).first else {
             throw SystemError("bind", on: "\(address)", code: EADDRNOTAVAIL)
@@ -39,6 +41,8 @@ public final class Listener {
         let number = socket.number
         if case .unix(let path) = address {
             try await removeStale(path, resolved)
+            // From the very first moment: what bind(2) makes has this mode, less the umask.
+            try check("fchmod", on: path) { fchmod(number, 0o600) }
         } else {
             try check("setsockopt") { cz_set_option(number, SOL_SOCKET, SO_REUSEADDR, 1) }
             if family == AF_INET6 {
@@ -48,6 +52,7 @@ public final class Listener {
         }
         try check("bind", on: "\(address)") { resolved.withPointer { cz_bind(number, $0, $1) } }
         if case .unix(let path) = address, !path.hasPrefix("@") {
+            if let group { try check("chown", on: path) { chown(path, uid_t.max, group) } }
             try check("chmod", on: path) { chmod(path, mode) }
         }
         try check("listen", on: "\(address)") { listen(number, backlog) }

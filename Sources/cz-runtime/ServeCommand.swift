@@ -2,6 +2,7 @@ import ArgumentParser
 import ContainerEngine
 import ContainerUpdate
 import Daemon
+import Glibc
 import Logging
 import RuntimeService
 import SystemIO
@@ -23,6 +24,12 @@ struct ServeCommand: ParsableCommand {
     @Option(help: "The socket to serve on, unless systemd passes one.")
     var socket = RuntimeCommand.defaultSocket
 
+    @Option(
+        help: ArgumentHelp(
+            "Whose members may connect to it; \(usualGroup) when not given and there is one.",
+            valueName: "group"))
+    var socketGroup: String?
+
     @Option(help: "The engine; auto is the first that answers.")
     var engine = Engine.auto
 
@@ -41,7 +48,12 @@ struct ServeCommand: ParsableCommand {
     @Option(help: "How to write the log: text, json or journal.")
     var logFormat: LogFormat?
 
+    private static let usualGroup = "containerz"
+
     func validate() throws {
+        if let socketGroup, UserGroup.identifier(of: socketGroup) == nil {
+            throw ValidationError("--socket-group: there is no group '\(socketGroup)'")
+        }
         guard settleTime.isFinite, (0...3600).contains(settleTime) else {
             throw ValidationError("--settle-time: \(settleTime) is not from 0 to 3600")
         }
@@ -51,6 +63,7 @@ struct ServeCommand: ParsableCommand {
         let format = logFormat ?? .suitable
         let logger = Logger(label: "cz-runtime") { DaemonLogHandler(label: $0, format: format) }
         let kind = DockerEngine.Kind(rawValue: engine.rawValue)
+        let group = UserGroup.identifier(of: socketGroup ?? Self.usualGroup)
         let (path, engineSocket, updates) = (socket, engineSocket, "\(stateDir)/updates")
         var proof = Proof()
         proof.settleTime = .milliseconds(Int64(settleTime * 1000))
@@ -59,7 +72,7 @@ struct ServeCommand: ParsableCommand {
                 let engines = EngineConnector(kind, socket: engineSocket, logger: logger)
                 let updater = Updater(
                     engines, journal: try UpdateJournal(updates), proof: proof, logger: logger)
-                let listeners = try await Self.listeners(path)
+                let listeners = try await Self.listeners(path, group)
                 try await serve(
                     on: listeners,
                     RuntimeService(engines, updater, logger: logger), updater, logger)
@@ -75,12 +88,12 @@ struct ServeCommand: ParsableCommand {
     }
 
     @EventLoop
-    private static func listeners(_ path: String) async throws -> [Listener] {
+    private static func listeners(_ path: String, _ group: gid_t?) async throws -> [Listener] {
         let passed = ServiceManager.takeListeningSockets()
         guard passed.isEmpty else {
             return try passed.map { try Listener(adopting: Descriptor(owning: $0.number)) }
         }
-        return [try await Listener.bind(to: .unix(path: path))]
+        return [try await Listener.bind(to: .unix(path: path), group: group)]
     }
 
     /// What is under way gets this long after SIGTERM; a container that is being stopped is

@@ -38,17 +38,21 @@ def free_port():
 class Daemon:
     """A program that says READY as systemd wants it, and ends on SIGTERM."""
 
-    def __init__(self, name, *arguments, environment=None, wait=True):
+    def __init__(self, name, *arguments, environment=None, wait=True, prefix=(),
+                 program=None):
         self.name = name
         self.folder = tempfile.TemporaryDirectory(prefix="cz-daemon.")
         notify_path = f"{self.folder.name}/notify"
         self.notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.notify.bind(notify_path)
+        # The daemon may be another user.
+        os.chmod(self.folder.name, 0o711)
+        os.chmod(notify_path, 0o666)
         self.notify.settimeout(0.1)
         self.log = open(f"{self.folder.name}/log", "w+b")
         started = time.monotonic()
         self.process = subprocess.Popen(
-            [PROGRAMS / name, *map(str, arguments)], stdin=subprocess.DEVNULL,
+            [*prefix, program or PROGRAMS / name, *map(str, arguments)], stdin=subprocess.DEVNULL,
             stdout=self.log, stderr=self.log,
             env=os.environ | {"NOTIFY_SOCKET": notify_path} | (environment or {}))
         self.pid = self.process.pid
