@@ -1,3 +1,4 @@
+import CSystem
 import Glibc
 
 /// A file that a program's security rests on: nobody but root and the program's own user may
