@@ -61,16 +61,16 @@ let package = Package(
             name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
 
         module("SystemIO", ["CSystem"]),
+        module("JSON"),
+        tests(of: "JSON"),
         module("OCI"),
         tests(of: "OCI"),
-        module("ImageStream", ["SystemIO", "OCI", "CArchive", "COpenSSL"]),
+        module("ImageStream", ["SystemIO", "JSON", "OCI", "CArchive", "COpenSSL"]),
         tests(of: "ImageStream", ["OCI", "SystemIO", "CArchive"]),
 
         module("GRPCTransport", ["SystemIO", "CNghttp2", "COpenSSL", grpc]),
         tests(of: "SystemIO"),
 
-        module("JSON"),
-        tests(of: "JSON"),
         module("Varlink", ["SystemIO", "JSON"]),
         tests(of: "Varlink", ["SystemIO"]),
 
@@ -111,6 +111,15 @@ let package = Package(
             [
                 "RuntimeService", "ContainerEngine", "ContainerUpdate", "RuntimeAPI", "Varlink",
                 "JSON", "Daemon", "SystemIO", log, arguments,
+            ]),
+
+        module("Registry", ["SystemIO", "OCI", "JSON", "HTTPClient", "ImageStream"]),
+        tests(of: "Registry", ["OCI", "SystemIO"]),
+        program(
+            "cz-pull",
+            [
+                "Registry", "ImageStream", "HTTPClient", "RuntimeAPI", "OCI", "JSON", "SystemIO",
+                arguments,
             ]),
 
         module("GNOI", [grpc, grpcProtobuf, protobuf], exclude: ["protos"]),

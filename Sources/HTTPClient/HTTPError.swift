@@ -8,6 +8,8 @@ public struct HTTPError: Error, Hashable, Sendable, CustomStringConvertible {
         /// The connection broke, or what came is not HTTP.
         case broken
         case timedOut
+        /// Its certificate is not trusted, or ours cannot be used.
+        case untrusted
         /// The answer is longer than the caller takes.
         case tooLarge
         /// The body to be sent could not be read.

@@ -6,6 +6,10 @@ public struct HTTPRequest: Sendable {
     public var unixSocket: String?
     public var headers: [(name: String, value: String)]
     public var body: HTTPBody?
+    /// For https; the system's authorities and no certificate when nil.
+    public var tls: HTTPTLS?
+    /// The device's interface, address or VRF to connect from; any when nil.
+    public var interface: String?
     /// How long connecting may take.
     public var connectTimeout: Duration = .seconds(10)
     /// The longest silence, both ways, before the transfer is given up; nil for any. Time in
@@ -23,6 +27,22 @@ public struct HTTPRequest: Sendable {
         self.headers = headers
         self.body = body
         self.idleTimeout = idleTimeout
+    }
+}
+
+/// The certificates of an https client, as PEM files.
+public struct HTTPTLS: Hashable, Sendable {
+    /// Who signs servers' certificates; the system's authorities when nil.
+    public var authorities: String?
+    public var certificate: String?
+    public var privateKey: String?
+
+    public init(
+        authorities: String? = nil, certificate: String? = nil, privateKey: String? = nil
+    ) {
+        self.authorities = authorities
+        self.certificate = certificate
+        self.privateKey = privateKey
     }
 }
 

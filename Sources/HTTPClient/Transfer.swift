@@ -69,6 +69,12 @@ final class Transfer {
             set(CURLOPT_UNIX_SOCKET_PATH, path)
             set(CURLOPT_NOPROXY, "*")
         }
+        if let interface = request.interface { set(CURLOPT_INTERFACE, interface) }
+        if let tls = request.tls {
+            if let file = tls.authorities { set(CURLOPT_CAINFO, file) }
+            if let file = tls.certificate { set(CURLOPT_SSLCERT, file) }
+            if let file = tls.privateKey { set(CURLOPT_SSLKEY, file) }
+        }
         let this = Unmanaged.passUnretained(self).toOpaque()
         switch request.body {
         case nil:
@@ -309,6 +315,9 @@ final class Transfer {
             cz_curl_get_long(handle, CURLINFO_OS_ERRNO, &code)
             let reason = code == 0 ? text : SystemError("connect", code: CInt(code)).reason
             return HTTPError(.unreachable, "cannot connect to \(peer): \(reason)")
+        case CURLE_PEER_FAILED_VERIFICATION, CURLE_SSL_CACERT_BADFILE, CURLE_SSL_CERTPROBLEM,
+            CURLE_SSL_CONNECT_ERROR:
+            return HTTPError(.untrusted, "no secure connection to \(peer): \(text)")
         case CURLE_OPERATION_TIMEDOUT:
             return HTTPError(.timedOut, "\(peer) does not answer: \(text)")
         case CURLE_ABORTED_BY_CALLBACK:

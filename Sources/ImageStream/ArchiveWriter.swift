@@ -13,13 +13,28 @@ final class ArchiveWriter {
     private var finished = false
 
     private final class Output {
-        let descriptor: Descriptor
+        let take: (UnsafeRawBufferPointer) throws(SystemError) -> Void
         var failure: SystemError?
         var bytes: Int64 = 0
+        init(_ take: @escaping (UnsafeRawBufferPointer) throws(SystemError) -> Void) {
+            self.take = take
+        }
+    }
+
+    convenience init(to descriptor: consuming Descriptor) throws(ImageStreamError) {
+        let output = DescriptorOutput(descriptor)
+        try self.init { bytes throws(SystemError) in try output.descriptor.writeAll(bytes) }
+    }
+
+    private final class DescriptorOutput {
+        let descriptor: Descriptor
         init(_ descriptor: consuming Descriptor) { self.descriptor = descriptor }
     }
 
-    init(to descriptor: consuming Descriptor) throws(ImageStreamError) {
+    /// - Parameter output: takes the bytes of the archive as they come.
+    init(
+        to take: @escaping (UnsafeRawBufferPointer) throws(SystemError) -> Void
+    ) throws(ImageStreamError) {
         guard let archive = archive_write_new() else {
             throw .output(SystemError("archive_write_new", code: ENOMEM))
         }
@@ -29,7 +44,7 @@ final class ArchiveWriter {
         }
         self.archive = archive
         self.entry = entry
-        output = Output(descriptor)
+        output = Output(take)
         // ustar, with extended headers only where a file is larger than that allows.
         archive_write_set_format_pax_restricted(archive)
         archive_write_set_bytes_per_block(archive, 0)
@@ -39,8 +54,7 @@ final class ArchiveWriter {
                 guard let context else { return -1 }
                 let output = Unmanaged<Output>.fromOpaque(context).takeUnretainedValue()
                 do throws(SystemError) {
-                    try output.descriptor.writeAll(
-                        UnsafeRawBufferPointer(start: bytes, count: count))
+                    try output.take(UnsafeRawBufferPointer(start: bytes, count: count))
                     output.bytes += Int64(count)
                     return count
                 } catch {

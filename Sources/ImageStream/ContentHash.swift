@@ -2,11 +2,11 @@ import COpenSSL
 import OCI
 
 /// A hash over bytes as they go by, computed by OpenSSL.
-final class ContentHash {
+public final class ContentHash {
     private let context: OpaquePointer
-    let algorithm: Digest.Algorithm
+    public let algorithm: Digest.Algorithm
 
-    init(_ algorithm: Digest.Algorithm = .sha256) {
+    public init(_ algorithm: Digest.Algorithm = .sha256) {
         self.algorithm = algorithm
         // Fails only without memory, or where the system's policy forbids SHA-2 altogether.
         guard let context = EVP_MD_CTX_new(),
@@ -17,18 +17,18 @@ final class ContentHash {
 
     deinit { EVP_MD_CTX_free(context) }
 
-    func update(_ bytes: UnsafeRawBufferPointer) {
+    public func update(_ bytes: UnsafeRawBufferPointer) {
         _ = EVP_DigestUpdate(context, bytes.baseAddress, bytes.count)
     }
 
     /// The digest of all of them; nothing may follow.
-    func finish() -> Digest {
+    public func finish() -> Digest {
         var bytes = [UInt8](repeating: 0, count: algorithm.length)
         _ = EVP_DigestFinal_ex(context, &bytes, nil)
         return Digest(algorithm, bytes)
     }
 
-    static func digest(
+    public static func digest(
         of bytes: [UInt8], _ algorithm: Digest.Algorithm = .sha256
     ) -> Digest {
         let hash = ContentHash(algorithm)

@@ -1,5 +1,6 @@
 import CArchive
 import FoundationEssentials
+import JSON
 import OCI
 import SystemIO
 
@@ -183,7 +184,7 @@ public struct ImageStream {
             config: configName, repoTags: [image.name.tagged], layers: image.layers.map(\.name))
         let document: Data
         do {
-            document = try JSONEncoder().encode([manifest])
+            document = try CanonicalJSON.encode([manifest])
         } catch {
             throw .malformed("manifest.json", reason: "\(error)")
         }

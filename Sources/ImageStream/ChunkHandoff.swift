@@ -1,6 +1,5 @@
 import FoundationEssentials
 import Glibc
-import ImageStream
 import SystemIO
 
 /// Hands the chunks of an image from the loop to the thread that unpacks it: one is being read,
@@ -8,7 +7,7 @@ import SystemIO
 ///
 /// `@unchecked Sendable`: the state is touched only with the lock held, and the buffer only by
 /// the one thread that reads.
-final class ChunkHandoff: ByteSource, @unchecked Sendable {
+public final class ChunkHandoff: ByteSource, @unchecked Sendable {
     private struct State {
         var waiting: Data?
         var end: End?
@@ -24,13 +23,15 @@ final class ChunkHandoff: ByteSource, @unchecked Sendable {
     private var state = State()
     private var buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 0, alignment: 16)
 
+    public init() {}
+
     deinit { buffer.deallocate() }
 
     // MARK: The loop's side
 
     /// Brings a chunk, waiting while one waits already. After the reader has gone nothing
     /// happens.
-    func push(_ chunk: Data) async {
+    public func push(_ chunk: Data) async {
         if chunk.isEmpty { return }
         await withCheckedContinuation { continuation in
             condition.lock()
@@ -44,7 +45,7 @@ final class ChunkHandoff: ByteSource, @unchecked Sendable {
     }
 
     /// There is no more, or something ended it.
-    func end(_ failure: (any Error)? = nil) {
+    public func end(_ failure: (any Error)? = nil) {
         condition.lock()
         defer { condition.unlock() }
         if state.end == nil { state.end = failure.map { .failed($0) } ?? .complete }
@@ -54,7 +55,7 @@ final class ChunkHandoff: ByteSource, @unchecked Sendable {
 
     // MARK: The thread's side
 
-    func next() throws -> UnsafeRawBufferPointer {
+    public func next() throws -> UnsafeRawBufferPointer {
         guard let chunk = try take() else { return UnsafeRawBufferPointer(start: nil, count: 0) }
         if buffer.count < chunk.count {
             buffer.deallocate()
@@ -80,7 +81,7 @@ final class ChunkHandoff: ByteSource, @unchecked Sendable {
     }
 
     /// Nobody will read any more.
-    func readerIsDone() {
+    public func readerIsDone() {
         condition.lock()
         defer { condition.unlock() }
         state.isReaderDone = true

@@ -1,0 +1,30 @@
+/// An image in a registry: where it is, and which it is (OCI distribution spec, "Pull").
+public struct RegistryReference: Hashable, Sendable, CustomStringConvertible {
+    /// `HOST` or `HOST:PORT`.
+    public let registry: String
+    /// The repository's name in the registry.
+    public let repository: String
+    /// What is asked for: the digest where there is one, and the tag otherwise.
+    public let reference: String
+    public let tag: String?
+    public let digest: Digest?
+
+    /// - Returns: nil when the reference names no registry, as in `alpine:3`: which one is meant
+    ///   is a guess, and a guess is not what a device should run.
+    public init?(_ image: ImageReference) {
+        guard let slash = image.repository.firstIndex(of: "/") else { return nil }
+        let first = image.repository[..<slash]
+        guard first.contains(".") || first.contains(":") || first == "localhost" else {
+            return nil
+        }
+        registry = String(first)
+        repository = String(image.repository[image.repository.index(after: slash)...])
+        digest = image.digest
+        tag = image.digest == nil ? image.tag ?? ImageReference.defaultTag : image.tag
+        reference = image.digest.map { "\($0)" } ?? image.tag ?? ImageReference.defaultTag
+    }
+
+    public var description: String {
+        "\(registry)/\(repository)" + (tag.map { ":\($0)" } ?? "") + (digest.map { "@\($0)" } ?? "")
+    }
+}

@@ -1,0 +1,96 @@
+import FoundationEssentials
+import HTTPClient
+import ImageStream
+import OCI
+import SystemIO
+
+/// A manifest and the bytes that its digest is of.
+struct FetchedManifest {
+    var descriptor: OCI.Descriptor
+    var bytes: [UInt8]
+    var manifest: Manifest
+}
+
+extension RegistryClient {
+    private static let manifestTypes = [
+        "application/vnd.oci.image.manifest.v1+json",
+        "application/vnd.docker.distribution.manifest.v2+json",
+    ]
+    private static let indexTypes = [
+        "application/vnd.oci.image.index.v1+json",
+        "application/vnd.docker.distribution.manifest.list.v2+json",
+    ]
+    /// The distribution spec's own limit.
+    private static let largestManifest = 4 << 20
+    /// Nothing needs more layers; engines take 127.
+    private static let mostLayers = 512
+
+    /// The manifest of the image for a platform, through an index where there is one.
+    ///
+    /// - Throws: ``RegistryError`` or `CancellationError`.
+    func manifest(for platform: Platform) async throws -> FetchedManifest {
+        let what = "\(source)"
+        let (bytes, type) = try await document("manifests/\(source.reference)", what)
+        if let digest = source.digest { try Self.check(bytes, digest, what) }
+        if let index = try? JSONDecoder().decode(Index.self, from: Data(bytes)) {
+            let fitting = index.manifests.filter { $0.platform.map(platform.runs) ?? false }
+            guard let chosen = fitting.first else {
+                throw RegistryError.noPlatform(
+                    wanted: platform,
+                    found: index.manifests.compactMap { $0.platform?.description })
+            }
+            let (inner, innerType) = try await document("manifests/\(chosen.digest)", what)
+            try Self.check(inner, chosen.digest, what)
+            return try Self.parse(inner, innerType ?? chosen.mediaType, what)
+        }
+        return try Self.parse(bytes, type, what)
+    }
+
+    private func document(_ path: String, _ what: String) async throws -> ([UInt8], String?) {
+        let accepted = (Self.manifestTypes + Self.indexTypes).joined(separator: ", ")
+        for _ in 1..<Self.attempts {
+            let response = try await get(path, what, headers: [("Accept", accepted)])
+            do {
+                let bytes = try await response.collect(upTo: Self.largestManifest)
+                return (bytes, response.header("Content-Type"))
+            } catch let error as HTTPError where error.kind == .tooLarge {
+                throw RegistryError.corrupt(
+                    "\(what): the manifest has more than \(Self.largestManifest) bytes")
+            } catch is HTTPError {
+                // It broke in the middle: once more.
+                try await EventLoop.sleep(for: configuration.firstPause)
+            }
+        }
+        throw RegistryError.unavailable("\(what): the connection breaks again and again")
+    }
+
+    private static func parse(
+        _ bytes: [UInt8], _ type: String?, _ what: String
+    ) throws(RegistryError) -> FetchedManifest {
+        guard let manifest = try? JSONDecoder().decode(Manifest.self, from: Data(bytes)) else {
+            throw .corrupt("\(what): what the registry sent is no manifest of an image")
+        }
+        guard manifest.layers.count <= mostLayers else {
+            throw .corrupt("\(what): the manifest has more than \(mostLayers) layers")
+        }
+        let pieces = manifest.layers + [manifest.config]
+        guard pieces.allSatisfy({ $0.size >= 0 }) else {
+            throw .corrupt("\(what): the manifest has a negative size")
+        }
+        let mediaType = type.map { String($0.prefix { $0 != ";" }) }
+        return FetchedManifest(
+            descriptor: OCI.Descriptor(
+                mediaType: mediaType ?? manifestTypes[0], digest: ContentHash.digest(of: bytes),
+                size: bytes.count),
+            bytes: bytes, manifest: manifest)
+    }
+
+    static func check(
+        _ bytes: [UInt8], _ digest: Digest, _ what: String
+    ) throws(RegistryError) {
+        let actual = ContentHash.digest(of: bytes, digest.algorithm)
+        guard actual == digest else {
+            throw .corrupt("\(what): it should be \(digest), but is \(actual)")
+        }
+    }
+}

@@ -1,0 +1,32 @@
+import OCI
+
+/// Why an image could not be fetched.
+public enum RegistryError: Error, Hashable, Sendable {
+    /// There is no such image, tag or blob.
+    case notFound(String)
+    /// The registry wants other credentials, or any.
+    case unauthenticated(String)
+    /// It does not let these credentials do that.
+    case forbidden(String)
+    /// Nobody answers, or not in a way that helps.
+    case unavailable(String)
+    /// What came is not what was promised.
+    case corrupt(String)
+    /// The image is not made for this machine.
+    case noPlatform(wanted: Platform, found: [String])
+    /// What was asked for cannot be right.
+    case invalid(String)
+}
+
+extension RegistryError: CustomStringConvertible {
+    /// A sentence for the user.
+    public var description: String {
+        switch self {
+        case .notFound(let what), .unauthenticated(let what), .forbidden(let what),
+            .unavailable(let what), .corrupt(let what), .invalid(let what):
+            what
+        case .noPlatform(let wanted, let found):
+            "there is no image for \(wanted), only for \(found.joined(separator: ", "))"
+        }
+    }
+}

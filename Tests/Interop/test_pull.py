@@ -1,0 +1,322 @@
+"""cz-pull with a real registry, and with one that makes trouble."""
+
+import base64
+import hashlib
+import io
+import json
+import os
+import subprocess
+import tarfile
+import time
+
+import pytest
+
+import make_image
+from harness import PROGRAMS, wait_until
+from registry import Front, Registry, token_server
+
+DONE, FAILED, USAGE, UNREACHABLE, NOT_ALLOWED = 0, 1, 64, 69, 77
+
+
+def pull(*arguments, code=DONE, input=None, environment=None):
+    done = subprocess.run([PROGRAMS / "cz-pull", *map(str, arguments)], input=input,
+                          capture_output=True, timeout=120,
+                          env=os.environ | (environment or {}))
+    assert done.returncode == code, done.stderr.decode()
+    pull.errors = done.stderr.decode()
+    return done.stdout
+
+
+def fails(*arguments, code=FAILED, **options):
+    """The one line on standard error."""
+    pull(*arguments, code=code, **options)
+    assert pull.errors.count("\n") == 1 and pull.errors.startswith("cz-pull: "), pull.errors
+    return pull.errors.rstrip("\n")
+
+
+@pytest.fixture(scope="module")
+def archive(tmp_path_factory):
+    path = tmp_path_factory.mktemp("image") / "web.tar"
+    with open(path, "wb") as file:
+        make_image.make_image(file, ["web:1"], mib=4)
+    return path
+
+
+@pytest.fixture(scope="module")
+def registry(tmp_path_factory, archive):
+    with Registry(tmp_path_factory.mktemp("registry")) as registry:
+        registry.push(f"docker-archive:{archive}", "apps/web:1")
+        registry.push(f"docker-archive:{archive}", "apps/docker:1", "--format", "v2s2")
+        registry.push(f"docker-archive:{archive}", "apps/zstd:1", "--format", "oci",
+                      "--dest-compress-format", "zstd", "--dest-compress")
+        yield registry
+
+
+def image_in(tarball):
+    """The tag, configuration and layer digests of a docker-archive."""
+    with tarfile.open(fileobj=io.BytesIO(tarball)) as tar:
+        (manifest,) = json.load(tar.extractfile("manifest.json"))
+        config = json.load(tar.extractfile(manifest["Config"]))
+        return manifest["RepoTags"], config
+
+
+@pytest.mark.parametrize("name", ["apps/web", "apps/docker", "apps/zstd"])
+def test_to_a_file_and_to_standard_output(registry, tmp_path, name):
+    source = f"{registry.address}/{name}:1"
+    out = pull("--plain-http", "-o", tmp_path / "x.tar", source)
+    assert out.decode() == f"{name}:1\n"
+    tarball = (tmp_path / "x.tar").read_bytes()
+    tags, config = image_in(tarball)
+    assert tags == [f"{name}:1"] and len(config["rootfs"]["diff_ids"]) == 2
+    assert pull("--plain-http", "-o", "-", source) == tarball
+    assert os.listdir(tmp_path) == ["x.tar"]
+
+
+def test_by_digest_under_another_name(registry, tmp_path):
+    digest = json.loads(subprocess.run(
+        ["skopeo", "inspect", "--tls-verify=false", f"docker://{registry.address}/apps/web:1"],
+        check=True, capture_output=True).stdout)["Digest"]
+    tarball = pull("--plain-http", "--as", "other:2", "-o", "-",
+                   f"{registry.address}/apps/web@{digest}")
+    assert image_in(tarball)[0] == ["other:2"]
+    wrong = "sha256:" + "0" * 64
+    assert "there is none" in fails(
+        "--plain-http", "-o", "-", f"{registry.address}/apps/web@{wrong}")
+
+
+def test_as_an_oci_archive(registry, tmp_path):
+    path = tmp_path / "x.tar"
+    pull("--plain-http", "--format", "oci", "-o", path, f"{registry.address}/apps/web:1")
+    listed = json.loads(subprocess.run(
+        ["skopeo", "inspect", f"oci-archive:{path}"], check=True, capture_output=True).stdout)
+    assert len(listed["Layers"]) == 2
+
+
+def test_into_the_engine(registry, stack, device, unique):
+    name = unique("pulled")
+    out = pull("--plain-http", "--load", "--as", f"{name}:1", "--runtime-socket",
+               stack.runtime_socket, f"{registry.address}/apps/web:1")
+    assert out.decode() == f"{name}:1\n"
+    assert f"{name}:1" in device.images()
+    instance = device.start(f"{name}:1", unique("instance"))
+    wait_until(lambda: device.state(instance) == "RUNNING", "the container")
+    device.remove(instance)
+    device.remove_image(f"{name}:1")
+
+
+def test_events_for_scripts(registry, tmp_path):
+    source = f"{registry.address}/apps/web:1"
+    events = [json.loads(line) for line in pull(
+        "--plain-http", "--json", "-o", tmp_path / "x.tar", source).splitlines()]
+    assert events[0]["event"] == "resolved" and events[0]["layers"] == 2
+    assert {event["event"] for event in events[1:-1]} == {"progress"}
+    assert events[-1] | {"digest": ""} == {"event": "done", "image": "apps/web:1", "digest": ""}
+    assert events[-1]["digest"] == events[0]["digest"]
+
+
+def test_with_tls(tmp_path, archive, certificates):
+    with Registry(tmp_path / "registry", tls=certificates.server) as registry:
+        registry.push(f"docker-archive:{archive}", "web:1")
+        source = f"{registry.address}/web:1"
+        authority = certificates.authority.certificate
+        assert image_in(pull("--ca", authority, "-o", "-", source))[0] == ["web:1"]
+        assert "no secure connection" in fails("-o", "-", source, code=UNREACHABLE)
+        other = certificates.other_authority.certificate
+        fails("--ca", other, "-o", "-", source, code=UNREACHABLE)
+
+
+def test_with_a_password(tmp_path, archive):
+    secret = "reg1stry-s3cret"
+    with Registry(tmp_path / "registry", user="robot", password=secret) as registry:
+        registry.push(f"docker-archive:{archive}", "web:1", credentials=f"robot:{secret}")
+        source = ("--plain-http", "-o", "-", f"{registry.address}/web:1")
+        pull("--username", "robot", "--password-stdin", *source, input=f"{secret}\n".encode())
+        authfile = tmp_path / "auth.json"
+        authfile.touch(mode=0o600)
+        authfile.write_text(json.dumps({"credsStore": "none", "auths": {registry.address: {
+            "auth": base64.b64encode(f"robot:{secret}".encode()).decode()}}}))
+        pull("--authfile", authfile, *source)
+        assert "wants credentials" in fails(*source, code=NOT_ALLOWED)
+        line = fails("--username", "robot", "--password-stdin", *source, code=NOT_ALLOWED,
+                     input=b"wrong-s3cret\n")
+        assert "does not accept the credentials" in line and "s3cret" not in line
+        authfile.chmod(0o644)
+        assert "chmod o-r" in fails("--authfile", authfile, *source)
+
+
+def test_with_a_token(registry):
+    with Front(registry, token_server("robot", "s3cret")) as front:
+        source = ("--plain-http", "-o", "-", f"{front.address}/apps/web:1")
+        pull("--username", "robot", "--password-stdin", *source, input=b"s3cret")
+        assert "answers 401" in fails(
+            "--username", "robot", "--password-stdin", *source, input=b"wrong", code=NOT_ALLOWED)
+
+
+def test_a_platform_of_several(tmp_path, registry):
+    """An index as it comes from a registry that holds one image for two machines."""
+    other = {"mediaType": "application/vnd.oci.image.manifest.v1+json", "size": 2,
+             "digest": "sha256:" + "1" * 64, "platform": {"os": "linux", "architecture": "vax"}}
+
+    def trouble(handler, count):
+        if not handler.path.endswith("/manifests/several"):
+            return False
+        handler.path = handler.path.replace("several", "1")
+        answer, manifest = handler.whole()
+        index = {"schemaVersion": 2, "manifests": [other, {
+            "mediaType": answer.getheader("Content-Type"), "size": len(manifest),
+            "digest": "sha256:" + hashlib.sha256(manifest).hexdigest(),
+            "platform": {"os": "linux", "architecture": "amd64"}}]}
+        return handler.answer(
+            200, {"Content-Type": "application/vnd.oci.image.index.v1+json"},
+            json.dumps(index).encode())
+    with Front(registry, trouble) as front:
+        source = ("--plain-http", "-o", "-", f"{front.address}/apps/web:several")
+        assert image_in(pull("--platform", "linux/amd64", *source))[0] == ["apps/web:several"]
+        assert "no image for linux/pdp, only for linux/vax, linux/amd64" in fails(
+            "--platform", "linux/pdp", *source)
+
+
+# --- Trouble ---
+
+
+def cut_in_the_middle(handler, count):
+    """Half a blob, then the connection breaks; later requests get what they ask for."""
+    if not handler.is_blob or count > 3:
+        return False
+    answer, body = handler.whole()
+    handler.send_response(answer.status)
+    for key in "Content-Length", "Content-Range":
+        if answer.getheader(key):
+            handler.send_header(key, answer.getheader(key))
+    handler.end_headers()
+    handler.wfile.write(body[:len(body) // 2])
+    return handler.cut()
+
+
+def busy_at_first(handler, count):
+    return count <= 2 and handler.answer(503, {"Retry-After": "0"})
+
+
+def no_ranges(handler, count):
+    if handler.is_blob and count == 1:
+        return cut_in_the_middle(handler, count)
+    if handler.headers.get("Range"):
+        del handler.headers["Range"]
+    return False
+
+
+@pytest.mark.parametrize("trouble", [cut_in_the_middle, busy_at_first, no_ranges])
+def test_trouble_that_passes(registry, trouble):
+    with Front(registry, trouble) as front:
+        tarball = pull("--plain-http", "-o", "-", f"{front.address}/apps/web:1")
+        assert tarball == pull("--plain-http", "-o", "-", f"{registry.address}/apps/web:1")
+        if trouble is cut_in_the_middle:
+            # It went on where it broke off.
+            assert [headers["Range"] for _, headers in front.requests if "Range" in headers]
+
+
+def wrong_bytes(handler, count):
+    if not handler.is_blob:
+        return False
+    _, body = handler.whole()
+    return handler.answer(200, body=b"\0" * len(body))
+
+
+def too_much(handler, count):
+    if not handler.is_blob:
+        return False
+    _, body = handler.whole()
+    return handler.answer(200, body=body + b"x")
+
+
+def too_little(handler, count):
+    if not handler.is_blob:
+        return False
+    _, body = handler.whole()
+    return handler.answer(200, body=body[:-1])
+
+
+def manifest_bomb(handler, count):
+    if "/manifests/" not in handler.path:
+        return False
+    handler.send_response(200)
+    handler.send_header("Content-Length", str(1 << 30))
+    handler.end_headers()
+    for _ in range(1 << 14):
+        handler.wfile.write(b"[" * (1 << 16))
+    return True
+
+
+@pytest.mark.parametrize("trouble, code, text", [
+    (wrong_bytes, FAILED, "what came is sha256:"),
+    (too_much, FAILED, "more than the"),
+    (too_little, UNREACHABLE, "it ended after"),
+    (manifest_bomb, FAILED, "the manifest has more than 4194304 bytes"),
+    (lambda handler, count: handler.answer(
+        401, {"WWW-Authenticate": 'Basic realm="x"'}), NOT_ALLOWED, "wants credentials"),
+    (lambda handler, count: handler.answer(401), NOT_ALLOWED, "of a kind that is not known"),
+    (lambda handler, count: handler.answer(307, {"Location": handler.path}), UNREACHABLE,
+     "redirects more than 5 times"),
+    (lambda handler, count: handler.answer(403), NOT_ALLOWED, "forbids it"),
+    (lambda handler, count: handler.answer(200, body=b"{}"), FAILED, "is no manifest"),
+    (lambda handler, count: handler.answer(503, {"Retry-After": "0"}), UNREACHABLE,
+     "answers 503; tried 5 times"),
+], ids=["wrong bytes", "too much", "too little", "manifest bomb", "401", "401 without a word",
+        "redirect loop", "403", "no manifest", "503"])
+def test_trouble_that_stays(registry, tmp_path, trouble, code, text):
+    with Front(registry, trouble) as front:
+        line = fails("--plain-http", "-o", tmp_path / "x.tar", f"{front.address}/apps/web:1",
+                     code=code)
+        assert text in line
+        assert os.listdir(tmp_path) == []
+
+
+def test_credentials_do_not_follow_a_redirect(registry, tmp_path, archive):
+    with Front(registry) as elsewhere:
+        def trouble(handler, count):
+            if not handler.headers.get("Authorization"):
+                return handler.answer(401, {"WWW-Authenticate": 'Basic realm="x"'})
+            # By another name, so that it is another host.
+            return handler.is_blob and handler.answer(
+                307, {"Location": f"http://127.0.0.1:{elsewhere.port}{handler.path}"})
+        with Front(registry, trouble) as front:
+            pull("--plain-http", "--username", "robot", "--password-stdin", "-o", "-",
+                 f"{front.address}/apps/web:1", input=b"s3cret")
+            assert any("Authorization" in headers for _, headers in front.requests)
+        assert elsewhere.requests
+        assert not any("Authorization" in headers for _, headers in elsewhere.requests)
+
+
+def test_interrupted(registry, tmp_path):
+    """Nothing is left of a file that was not finished."""
+    def trouble(handler, count):
+        if not handler.is_blob:
+            return False
+        handler.send_response(200)
+        handler.send_header("Content-Length", "1000000")
+        handler.end_headers()
+        while True:
+            handler.wfile.write(b"x")
+            time.sleep(0.05)
+    with Front(registry, trouble) as front:
+        process = subprocess.Popen(
+            [PROGRAMS / "cz-pull", "--plain-http", "-o", tmp_path / "x.tar",
+             f"{front.address}/apps/web:1"], stderr=subprocess.PIPE)
+        wait_until(lambda: os.listdir(tmp_path), "it to begin")
+        process.terminate()
+        _, errors = process.communicate(timeout=30)
+        assert process.returncode == FAILED and b"interrupted" in errors
+        assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("arguments", [
+    ["localhost:1/a"], ["-o", "-", "--load", "localhost:1/a"], ["-o", "-", "alpine:3"],
+    ["-o", "-", "localhost:1/A"], ["-o", "-", "localhost:1/a", "--platform", "linux"],
+    ["-o", "-", "localhost:1/a", "--username", "x"], ["--load", "--format", "oci", "x.y/a"]])
+def test_usage(arguments):
+    pull(*arguments, code=USAGE)
+
+
+def test_nobody_answers(unique):
+    assert "Connection refused" in fails(
+        "--plain-http", "-o", "-", "localhost:1/a", code=UNREACHABLE)
