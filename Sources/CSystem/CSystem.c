@@ -1,6 +1,8 @@
 #define _GNU_SOURCE
 #include "CSystem.h"
 
+#include <sys/syscall.h>
+
 struct epoll_event cz_epoll_event(uint32_t events, uint64_t token) {
     struct epoll_event event;
     memset(&event, 0, sizeof event);
@@ -130,3 +132,5 @@ void cz_name_thread(const char *name) {
 int cz_open_unnamed(const char *folder) {
     return open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
 }
+
+int cz_open_process(pid_t process) { return (int)syscall(SYS_pidfd_open, process, 0); }

@@ -31,6 +31,33 @@ extension Device {
             }, progress)
     }
 
+    /// Has the device fetch an image by itself.
+    ///
+    /// - Parameters:
+    ///   - name: empty for the one in the registry; `tag` has to be empty as well then.
+    ///   - progress: told the bytes the device has received.
+    /// - Throws: `RPCError`.
+    public func pull(
+        _ download: Gnoi_Common_RemoteDownload, as name: String, tag: String,
+        progress: @escaping @Sendable (Int64) -> Void
+    ) async throws -> PushedImage {
+        try await client.deploy(
+            metadata: [:], options: options,
+            requestProducer: { writer in
+                try await writer.write(
+                    .with {
+                        $0.imageTransfer = .with {
+                            $0.name = name
+                            $0.tag = tag
+                            $0.remoteDownload = download
+                        }
+                    })
+            },
+            onResponse: { response in
+                try await Self.receive(response, ChunkSize(), progress)
+            })
+    }
+
     func push(
         _ source: PushSource, _ transfer: Gnoi_Containerz_ImageTransfer,
         _ progress: @escaping @Sendable (Int64) -> Void

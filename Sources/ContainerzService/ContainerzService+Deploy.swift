@@ -28,6 +28,9 @@ extension ContainerzService {
             return try await deployPlugin(first.imageTransfer, &requests, &transfer, responses)
         }
         let name = try Self.imageReference(first.imageTransfer)
+        guard !first.imageTransfer.hasRemoteDownload else {
+            return try await deployRemote(first.imageTransfer, as: name, responses, call)
+        }
         let size = Int64(clamping: first.imageTransfer.imageSize)
         let free = try await runtime.info().storage?.free
         try deploys.admit(size, free: free)
@@ -81,10 +84,6 @@ extension ContainerzService {
     private static func imageReference(
         _ transfer: Gnoi_Containerz_ImageTransfer
     ) throws -> ImageReference? {
-        guard !transfer.hasRemoteDownload else {
-            throw RPCError(
-                code: .unimplemented, message: "this device does not fetch images itself yet")
-        }
         if transfer.name.isEmpty {
             guard transfer.tag.isEmpty else {
                 throw RequestError("image_transfer.name", "there is a tag, but no name")

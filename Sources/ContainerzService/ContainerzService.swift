@@ -18,6 +18,9 @@ public struct ContainerzService: RegistrableRPCService {
         /// Where tarballs of plugins are kept until they are started.
         public var pluginFolder = "/var/lib/containerz/plugins"
 
+        /// What fetches images for clients that want the device to do that.
+        public var pullProgram = "/usr/bin/cz-pull"
+
         public static let chunkSizes = 1024...(7 << 19)
 
         public init() {}

@@ -21,7 +21,7 @@ enum DeployTransfer: Equatable {
     ) throws(RequestError) -> Action {
         switch (self, request.request) {
         case (.awaitingTransfer, .imageTransfer(let transfer)):
-            guard transfer.imageSize > 0 else {
+            guard transfer.imageSize > 0 || transfer.hasRemoteDownload else {
                 throw RequestError("image_transfer", "the image has no size")
             }
             self = .receiving(received: 0, of: transfer.imageSize)

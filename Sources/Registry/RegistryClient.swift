@@ -245,7 +245,12 @@ public final class RegistryClient {
         }
         struct Document: Decodable {
             var token: String?
-            var access_token: String?
+            var accessToken: String?
+
+            private enum CodingKeys: String, CodingKey {
+                case token
+                case accessToken = "access_token"
+            }
         }
         let text: [UInt8]
         do {
@@ -254,7 +259,7 @@ public final class RegistryClient {
             throw Temporary(reason: error.reason)
         }
         guard let document = try? JSONDecoder().decode(Document.self, from: Data(text)),
-            let token = document.token ?? document.access_token,
+            let token = document.token ?? document.accessToken,
             token.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F }), !token.isEmpty
         else {
             throw RegistryError.unavailable("the token server of \(source.registry) sent no token")

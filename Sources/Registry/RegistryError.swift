@@ -18,6 +18,21 @@ public enum RegistryError: Error, Hashable, Sendable {
     case invalid(String)
 }
 
+extension RegistryError {
+    /// One word for scripts.
+    public var kind: String {
+        switch self {
+        case .notFound: "notFound"
+        case .unauthenticated: "unauthenticated"
+        case .forbidden: "forbidden"
+        case .unavailable: "unavailable"
+        case .corrupt: "corrupt"
+        case .noPlatform: "noPlatform"
+        case .invalid: "invalid"
+        }
+    }
+}
+
 extension RegistryError: CustomStringConvertible {
     /// A sentence for the user.
     public var description: String {

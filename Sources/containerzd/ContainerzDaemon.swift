@@ -70,6 +70,12 @@ struct ContainerzDaemon: ParsableCommand {
     @Option(help: ArgumentHelp("Where tarballs of plugins are kept.", valueName: "path"))
     var pluginDir = ContainerzService.Configuration().pluginFolder
 
+    @Option(
+        help: ArgumentHelp(
+            "Fetches images for the device; the cz-pull beside this program when not given.",
+            valueName: "path"))
+    var pullProgram: String?
+
     @Option(help: "How to write the log: text, json or journal.")
     var logFormat: LogFormat?
 
@@ -148,6 +154,7 @@ struct ContainerzDaemon: ParsableCommand {
         var service = ContainerzService.Configuration()
         service.chunkSize = chunkSize
         service.pluginFolder = pluginDir
+        service.pullProgram = pullProgram ?? Self.usualPullProgram()
         let runtime = RuntimeClient(.unix(path: runtimeSocket))
         let server = GRPCServer(
             transport: transport,
@@ -183,6 +190,16 @@ struct ContainerzDaemon: ParsableCommand {
                 revocationLists: crl, requiresClientCertificate: passwdFile == nil,
                 minimumVersion: minimumVersion)
         }
+    }
+
+    /// In the same folder, or in bin beside sbin.
+    private static func usualPullProgram() -> String {
+        guard let resolved = realpath("/proc/self/exe", nil) else { return "cz-pull" }
+        defer { free(resolved) }
+        let folder = String(cString: resolved).split(separator: "/").dropLast()
+            .map { "/\($0)" }.joined()
+        return ["\(folder)/cz-pull", "\(folder)/../bin/cz-pull"]
+            .first { access($0, X_OK) == 0 } ?? "\(folder)/cz-pull"
     }
 
     // MARK: Addresses

@@ -109,31 +109,31 @@ struct PullCommand: ParsableCommand {
     }
 
     func run() throws {
+        let plan: PullPlan
         do {
-            let plan = PullPlan(
+            plan = PullPlan(
                 source: try registryReference(), name: try imageName(),
                 platform: try wantedPlatform(), client: try client(),
                 destination: load
                     ? .runtime(socket: runtimeSocket)
                     : output == "-" ? .standardOutput : .file(output ?? ""),
                 format: format)
-            let reporter = PullReporter(
-                plan.source.description, json: json, toStandardError: output == "-")
-            let failure: (any Error)? = EventLoopExecutor.run { @EventLoop in
-                do {
-                    try await plan.carryOut(reporter)
-                    return nil
-                } catch {
-                    return error
-                }
-            }
-            if let failure { throw failure }
-        } catch let error as ExitCode {
-            throw error
         } catch {
             StandardError.write(line: "cz-pull: \(error)")
-            throw Self.code(for: error)
+            throw ExitCode.failure
         }
+        let reporter = PullReporter(
+            plan.source.description, json: json, toStandardError: output == "-")
+        let failure: (any Error)? = EventLoopExecutor.run { @EventLoop in
+            do {
+                try await plan.carryOut(reporter)
+                return nil
+            } catch {
+                // Told of already.
+                return error
+            }
+        }
+        if let failure { throw Self.code(for: failure) }
     }
 
     private static func code(for error: any Error) -> ExitCode {

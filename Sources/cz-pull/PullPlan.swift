@@ -32,8 +32,10 @@ struct PullPlan: Sendable {
         do {
             reporter.finish(name, try await work.value)
         } catch {
-            reporter.clear()
-            throw error is CancellationError ? RegistryError.invalid("it was interrupted") : error
+            let error =
+                error is CancellationError ? RegistryError.invalid("it was interrupted") : error
+            reporter.fail(error)
+            throw error
         }
     }
 

@@ -1,4 +1,5 @@
 import Glibc
+import ImageStream
 import JSON
 import OCI
 import Registry
@@ -57,8 +58,23 @@ final class PullReporter {
         }
     }
 
-    /// Before an error is written.
-    func clear() {
+    /// Says why it failed, once.
+    func fail(_ error: any Error) {
+        clear()
+        guard json else { return StandardError.write(line: "cz-pull: \(error)") }
+        let kind =
+            switch error {
+            case let error as RegistryError: error.kind
+            case is ImageStreamError: "corrupt"
+            case is ConnectionFailure: "unavailable"
+            default: "failed"
+            }
+        write([
+            "event": .string("error"), "kind": .string(kind), "message": .string("\(error)"),
+        ])
+    }
+
+    private func clear() {
         if isTerminal, !json { put("\r\u{1B}[K") }
     }
 

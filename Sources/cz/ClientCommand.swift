@@ -25,8 +25,11 @@ struct ClientCommand: ParsableCommand {
 
 struct ImageCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "image", abstract: "Push, list and remove images.",
-        subcommands: [ImagePushCommand.self, ImageListCommand.self, ImageRemoveCommand.self])
+        commandName: "image", abstract: "Push, pull, list and remove images.",
+        subcommands: [
+            ImagePushCommand.self, ImagePullCommand.self, ImageListCommand.self,
+            ImageRemoveCommand.self,
+        ])
 }
 
 struct ContainerCommand: ParsableCommand {

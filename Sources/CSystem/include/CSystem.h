@@ -83,4 +83,7 @@ void cz_name_thread(const char *name);
 /// pipe2(2) with O_CLOEXEC.
 int cz_pipe(int ends[2]);
 
+/// pidfd_open(2), which the C library does not have everywhere; it closes on exec.
+int cz_open_process(pid_t process);
+
 #endif

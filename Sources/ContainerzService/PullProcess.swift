@@ -1,0 +1,136 @@
+import FoundationEssentials
+import GRPCCore
+import Glibc
+import SystemIO
+
+/// A cz-pull that fetches an image for this process: the tarball comes out of one pipe, what it
+/// has to tell out of another.
+@EventLoop
+final class PullProcess {
+    /// What cz-pull tells, a JSON object a line.
+    private struct Event: Decodable {
+        var event: String
+        var layer: String?
+        var received: Int64?
+        var size: Int64?
+        var kind: String?
+        var message: String?
+    }
+
+    /// How it goes on.
+    enum Progress {
+        /// Bytes there will be.
+        case resolved(Int64)
+        /// Bytes there are.
+        case received(UInt64)
+    }
+
+    private let child: ChildProcess
+    private let tarball: PipeReader
+    private let news: PipeReader
+    private var failure: RPCError?
+
+    /// A line of cz-pull's is never this long.
+    private static let longestLine = 64 << 10
+    /// What it may see of this process's environment: how to get out to the network.
+    private static let passedOn = [
+        "http_proxy", "https_proxy", "no_proxy", "HTTPS_PROXY", "NO_PROXY", "all_proxy",
+        "ALL_PROXY",
+    ]
+
+    /// - Throws: `RPCError` with UNIMPLEMENTED where there is no cz-pull, or `SystemError`.
+    init(_ program: String, _ download: RemoteDownload) throws {
+        guard access(program, X_OK) == 0 else {
+            throw RPCError(
+                code: .unimplemented,
+                message: "this device does not fetch images itself: cz-pull is not installed")
+        }
+        let input = try Descriptor.pipe()
+        let output = try Descriptor.pipe(capacity: 1 << 20)
+        let errors = try Descriptor.pipe()
+        let environment = Self.passedOn.compactMap { name in
+            getenv(name).map { "\(name)=\(String(cString: $0))" }
+        }
+        child = try ChildProcess(
+            program, download.arguments, environment: environment, input: input.read,
+            output: output.write, errors: errors.write)
+        tarball = try PipeReader(output.read)
+        news = try PipeReader(errors.read)
+        // A pipe holds far more than a password.
+        if let password = download.password {
+            try Array("\(password)\n".utf8).withUnsafeBytes { try input.write.writeAll($0) }
+        }
+    }
+
+    /// Passes the tarball on until it ends.
+    func copy(_ push: @EventLoop (Data) async -> Void) async throws {
+        while true {
+            var chunk = Data()
+            guard let count = try tarball.read({ chunk = Data($0) }) else {
+                try await tarball.wait()
+                continue
+            }
+            if count == 0 { return }
+            await push(chunk)
+        }
+    }
+
+    /// Reads what it tells until it ends.
+    func follow(_ body: @EventLoop (Progress) async throws -> Void) async throws {
+        var line: [UInt8] = []
+        var layers: [String: UInt64] = [:]
+        while true {
+            var bytes: [UInt8] = []
+            guard let count = try news.read({ bytes = Array($0) }) else {
+                try await news.wait()
+                continue
+            }
+            if count == 0 { return }
+            line += bytes
+            while let end = line.firstIndex(of: UInt8(ascii: "\n")) {
+                let event = try? JSONDecoder().decode(Event.self, from: Data(line[..<end]))
+                line.removeSubrange(...end)
+                switch event?.event {
+                case "resolved": try await body(.resolved(event?.size ?? 0))
+                case "progress":
+                    layers[event?.layer ?? ""] = UInt64(clamping: event?.received ?? 0)
+                    try await body(.received(layers.values.reduce(0, &+)))
+                case "error": failure = Self.status(event?.kind, event?.message ?? "it failed")
+                default: continue
+                }
+            }
+            guard line.count <= Self.longestLine else {
+                throw RPCError(code: .internalError, message: "cz-pull tells too much")
+            }
+        }
+    }
+
+    /// Waits for its end.
+    ///
+    /// - Throws: `RPCError` when it failed.
+    func finish() async throws {
+        switch await child.wait() {
+        case .exited(0): return
+        case .exited(let code):
+            throw failure
+                ?? RPCError(code: .internalError, message: "cz-pull ended with \(code)")
+        case .killed(let signal):
+            throw RPCError(code: .internalError, message: "cz-pull was killed by signal \(signal)")
+        }
+    }
+
+    func terminate() { child.terminate() }
+
+    private static func status(_ kind: String?, _ message: String) -> RPCError {
+        let code: RPCError.Code =
+            switch kind {
+            case "notFound", "noPlatform": .notFound
+            case "unauthenticated", "forbidden": .unauthenticated
+            case "unavailable": .unavailable
+            case "corrupt": .dataLoss
+            case "invalid": .invalidArgument
+            default: .internalError
+            }
+        return RPCError(code: code, message: message)
+    }
+}
