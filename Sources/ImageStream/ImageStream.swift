@@ -183,7 +183,10 @@ public struct ImageStream {
             config: configName, repoTags: [image.name.tagged], layers: image.layers.map(\.name))
         let document: Data
         do {
-            document = try JSONEncoder().encode([manifest])
+            // The same image gives the same bytes, every time.
+            let encoder = JSONEncoder()
+            encoder.outputFormatting = .sortedKeys
+            document = try encoder.encode([manifest])
         } catch {
             throw .malformed("manifest.json", reason: "\(error)")
         }
