@@ -89,8 +89,10 @@ struct LogDemultiplexer {
     private mutating func readTime(
         _ content: ArraySlice<UInt8>
     ) throws(RuntimeError) -> ArraySlice<UInt8> {
-        guard let space = content.firstIndex(of: UInt8(ascii: " ")) else {
-            time.append(contentsOf: content)
+        // No further, or it would depend on where the stream was cut what passes for a time.
+        let window = content.prefix(Self.longestTime + 1 - time.count)
+        guard let space = window.firstIndex(of: UInt8(ascii: " ")) else {
+            time.append(contentsOf: window)
             guard time.count <= Self.longestTime, rest > 0 else {
                 throw .engineFailed(reason: "a frame of the log has no time")
             }

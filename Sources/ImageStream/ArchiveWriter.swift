@@ -16,6 +16,8 @@ final class ArchiveWriter {
         let take: (UnsafeRawBufferPointer) throws(SystemError) -> Void
         var failure: SystemError?
         var bytes: Int64 = 0
+        /// Set when the archive is to have no end: what libarchive still writes is dropped.
+        var abandoned = false
         init(_ take: @escaping (UnsafeRawBufferPointer) throws(SystemError) -> Void) {
             self.take = take
         }
@@ -47,12 +49,16 @@ final class ArchiveWriter {
         output = Output(take)
         // ustar, with extended headers only where a file is larger than that allows.
         archive_write_set_format_pax_restricted(archive)
+        // Names are bytes: libarchive would translate them by the process's locale, which has
+        // ASCII alone.
+        archive_write_set_format_option(archive, nil, "hdrcharset", "BINARY")
         archive_write_set_bytes_per_block(archive, 0)
         let status = archive_write_open(
             archive, Unmanaged.passUnretained(output).toOpaque(), nil,
             { _, context, bytes, count in
                 guard let context else { return -1 }
                 let output = Unmanaged<Output>.fromOpaque(context).takeUnretainedValue()
+                if output.abandoned { return count }
                 do throws(SystemError) {
                     try output.take(UnsafeRawBufferPointer(start: bytes, count: count))
                     output.bytes += Int64(count)
@@ -66,7 +72,12 @@ final class ArchiveWriter {
     }
 
     deinit {
-        if !finished { archive_write_fail(archive) }
+        if !finished {
+            output.abandoned = true
+            archive_write_fail(archive)
+            // Freeing does not close what has failed, and only closing frees the output's buffer.
+            archive_write_close(archive)
+        }
         archive_entry_free(entry)
         archive_write_free(archive)
     }
@@ -92,13 +103,17 @@ final class ArchiveWriter {
         try check(archive_write_header(archive, entry), "archive_write_header")
     }
 
-    /// Begins an entry that is another's in all but its name and, where it is a hard link, the
-    /// name it is linked to.
+    /// Begins an entry that is another's in all but its name, where it is a hard link the name it
+    /// is linked to, and its owner's names, which mean nothing on another machine.
     func begin(
         like other: OpaquePointer, named name: String, linkedTo target: String?
     ) throws(ImageStreamError) {
-        archive_entry_set_pathname_utf8(other, name)
-        if let target { archive_entry_set_hardlink_utf8(other, target) }
+        let symlink = other.symlink
+        archive_entry_copy_pathname(other, name)
+        if let target { archive_entry_copy_hardlink(other, target) }
+        if !symlink.isEmpty { archive_entry_copy_symlink(other, symlink) }
+        archive_entry_copy_uname(other, nil)
+        archive_entry_copy_gname(other, nil)
         try check(archive_write_header(archive, other), "archive_write_header")
     }
 

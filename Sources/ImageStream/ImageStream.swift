@@ -184,6 +184,7 @@ public struct ImageStream {
             config: configName, repoTags: [image.name.tagged], layers: image.layers.map(\.name))
         let document: Data
         do {
+            // The same image gives the same bytes, every time.
             document = try CanonicalJSON.encode([manifest])
         } catch {
             throw .malformed("manifest.json", reason: "\(error)")

@@ -111,7 +111,9 @@ public struct ImageReference: Hashable, Sendable, CustomStringConvertible {
     }
 
     private static func isPort(_ text: Substring) -> Bool {
-        text.first == ":" && UInt16(text.dropFirst()) != nil
+        // UInt16 alone would take a sign.
+        text.first == ":" && text.dropFirst().utf8.allSatisfy(isDigit)
+            && UInt16(text.dropFirst()) != nil
     }
 
     /// Lower-case letters and digits, separated by one dot, one or two underscores, or dashes.
@@ -145,6 +147,10 @@ public struct ImageReference: Hashable, Sendable, CustomStringConvertible {
                 isAlphanumeric($0) || $0 == UInt8(ascii: "_") || $0 == UInt8(ascii: ".")
                     || $0 == UInt8(ascii: "-")
             }
+    }
+
+    private static func isDigit(_ byte: UInt8) -> Bool {
+        (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte)
     }
 
     private static func isAlphanumeric(_ byte: UInt8) -> Bool {

@@ -43,6 +43,15 @@ struct LogDemultiplexerTests {
         }
     }
 
+    @Test(arguments: [1, 5, 9, 1000])
+    func aTimeLongerThanAnyIsNoneHoweverItIsCut(step: Int) {
+        var demultiplexer = LogDemultiplexer(.timedFrames)
+        #expect(throws: RuntimeError.self) {
+            try demultiplex(
+                frame(String(repeating: "9", count: 60) + " text"), by: step, &demultiplexer)
+        }
+    }
+
     @Test func countedBytesAreNotPassedOnAgain() throws {
         var first = LogDemultiplexer(.frames)
         #expect(try demultiplex(frame("one\n") + frame("tw"), &first) == "one\ntw")

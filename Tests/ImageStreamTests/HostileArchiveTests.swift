@@ -39,6 +39,16 @@ import Testing
         #expect(try refusal(bytes).contains("not an archive"))
     }
 
+    @Test func anArchiveThatIsLetGoOfHasNoEnd() throws {
+        let file = TemporaryFile()
+        try file.withDescriptor { number in
+            let writer = try ArchiveWriter(to: SystemIO.Descriptor(owning: dup(number)))
+            try writer.begin("file", size: 1024)
+            try Array("begun".utf8).withUnsafeBytes { bytes in try writer.write(bytes) }
+        }
+        #expect(try file.read().suffix(5) == Array("begun".utf8)[...])
+    }
+
     @Test func randomBytes() throws {
         var generator = SystemRandomNumberGenerator()
         for _ in 0..<50 {

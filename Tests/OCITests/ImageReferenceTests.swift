@@ -32,6 +32,7 @@ import Testing
         "a:-t", "a:.t", "a:t t", "a@sha256:00", "a@md5:00",
         "a:" + String(repeating: "t", count: 129),
         String(repeating: "a", count: 256), "../a", "a/../b", "ä", "host:x/a", "a._b",
+        "host:+80/a", "host:-0/a", "host:/a",
     ])
     func refuses(text: String) {
         #expect(throws: ImageReferenceError.self) { try ImageReference(parsing: text) }
