@@ -12,6 +12,7 @@ import time
 import pytest
 
 import make_image
+from gnoi import Code
 from harness import PROGRAMS, wait_until
 from registry import Front, Registry, token_server
 
@@ -174,6 +175,43 @@ def test_a_platform_of_several(tmp_path, registry):
         assert image_in(pull("--platform", "linux/amd64", *source))[0] == ["apps/web:several"]
         assert "no image for linux/pdp, only for linux/vax, linux/amd64" in fails(
             "--platform", "linux/pdp", *source)
+
+
+# --- Through the API ---
+
+
+def remote(device, name, tag, **download):
+    """Deploys with remote_download; what came before the success, and the success."""
+    with device.deploy() as deploy:
+        deploy.transfer(name, tag, 0, remote_download=download)
+        deploy.close()
+        responses = list(deploy.call)
+    return responses[:-1], responses[-1].image_transfer_success
+
+
+def test_the_device_fetches_an_image(registry, device, unique):
+    name = unique("fetched")
+    progress, success = remote(
+        device, name, "1", path=f"{registry.address}/apps/web:1", protocol="HTTP")
+    assert progress and all(
+        response.WhichOneof("response") == "image_transfer_progress" for response in progress)
+    assert (success.name, success.tag) == (name, "1") and success.image_size > 4 << 20
+    assert f"{name}:1" in device.images()
+    device.remove_image(f"{name}:1")
+
+
+@pytest.mark.parametrize("code, download", [
+    (Code.NOT_FOUND, {"path": "apps/none:1", "protocol": "HTTP"}),
+    (Code.INVALID_ARGUMENT, {"path": "A b", "protocol": "HTTP"}),
+    (Code.INVALID_ARGUMENT, {"path": "apps/web:1"}),
+    (Code.UNIMPLEMENTED, {"path": "/image.tar", "protocol": "SFTP"}),
+])
+def test_what_the_device_cannot_fetch(registry, docker_device, unique, code, download):
+    download["path"] = f"{registry.address}/{download['path']}"
+    with docker_device.deploy() as deploy:
+        deploy.transfer(unique("fetched"), "1", 0, remote_download=download)
+        deploy.close()
+        assert deploy.status() == code
 
 
 # --- Trouble ---
