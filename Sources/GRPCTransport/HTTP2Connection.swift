@@ -27,6 +27,12 @@ struct HTTP2ConnectionConfiguration {
     /// The largest message, in bytes.
     var messageLimit: Int
     var handshakeTimeout: Duration
+    /// How long a peer may take over the headers of a request; nil for ever.
+    var headerTimeout: Duration?
+    /// How long bytes may wait to be sent without any of them going out; nil for ever.
+    var stallTimeout: Duration?
+    /// What the connection's share of the memory for messages comes out of.
+    var budget: BufferBudget?
     /// How long nothing may arrive before a ping asks whether the peer is still there; nil for
     /// never.
     var keepaliveTime: Duration?
@@ -76,8 +82,21 @@ final class HTTP2Connection: HTTP2SessionDelegate {
     private var handshakeTimer: EventLoop.Timer?
     private var keepaliveTimer: EventLoop.Timer?
     private var noticeTimer: EventLoop.Timer?
+    private var headerTimer: EventLoop.Timer?
+    private var stallTimer: EventLoop.Timer?
     private var lastArrival = ContinuousClock.now
     private var isPingOutstanding = false
+    /// Whether a header list has begun and not ended.
+    private var isInsideHeaders = false
+    /// Since when the socket has taken nothing of what there is to write.
+    private var blockedSince: ContinuousClock.Instant?
+    private var conduct: PeerConduct?
+    /// What the peer did when a callback of the session has said that it is over.
+    private var violation: PeerViolation?
+    /// The error that the session itself found the connection to end with.
+    private var sessionError: UInt32 = 0
+    /// Bytes of messages held, which count against the budget.
+    private(set) var held = 0
 
     init(
         _ channel: Channel, isServer: Bool, configuration: HTTP2ConnectionConfiguration,
@@ -87,6 +106,7 @@ final class HTTP2Connection: HTTP2SessionDelegate {
         self.isServer = isServer
         self.configuration = configuration
         self.delegate = delegate
+        conduct = configuration.limits.conduct.map { PeerConduct($0, at: .now) }
     }
 
     /// Begins the handshake.
@@ -99,8 +119,8 @@ final class HTTP2Connection: HTTP2SessionDelegate {
             return close(error)
         }
         handshakeTimer = EventLoop.Timer(after: configuration.handshakeTimeout) { [weak self] in
-            self?.close(
-                TLSError(.protocolMismatch, "the peer did not complete the handshake in time"))
+            guard let self else { return }
+            close(PeerViolation.slowHandshake(configuration.handshakeTimeout))
         }
         advanceHandshake()
     }
@@ -144,6 +164,13 @@ final class HTTP2Connection: HTTP2SessionDelegate {
     func resume(_ stream: HTTP2Stream) {
         session.resume(stream: stream.identifier)
         scheduleFlush()
+        watchForStall()
+    }
+
+    /// A stream holds more, or less.
+    func holds(moreBy bytes: Int) {
+        held += bytes
+        configuration.budget?.change(by: bytes)
     }
 
     func release(_ stream: HTTP2Stream, _ count: Int) {
@@ -188,18 +215,17 @@ final class HTTP2Connection: HTTP2SessionDelegate {
 
     /// Ends the connection now; streams still open are broken off with `error`.
     func close(_ error: (any Error)?) {
-        if case .closed = state { return }
-        state = .closed
-        handshakeTimer?.cancel()
-        keepaliveTimer?.cancel()
-        noticeTimer?.cancel()
-        readAgain?.cancel()
-        if error == nil || error is HTTP2Error {
-            if error != nil { session.goAway(errorCode: 1) }
-            // The peer may be gone already; then there is nobody to tell.
-            _ = try? fill()
-            _ = try? writeOutput()
+        let canWrite: Bool
+        switch state {
+        case .closed: return
+        case .handshaking: canWrite = false
+        case .open, .noticed, .draining: canWrite = true
         }
+        state = .closed
+        for timer in [
+            handshakeTimer, keepaliveTimer, noticeTimer, readAgain, headerTimer, stallTimer,
+        ] { timer?.cancel() }
+        if canWrite { sayGoodbye(error) }
         watch?.cancel()
         watch = nil
         channel.shutdown()
@@ -213,6 +239,26 @@ final class HTTP2Connection: HTTP2SessionDelegate {
         let delegate = self.delegate
         self.delegate = nil
         delegate?.connectionClosed(self, error)
+    }
+
+    /// Tells the peer why, as far as that goes without waiting; it may be gone already.
+    private func sayGoodbye(_ error: (any Error)?) {
+        switch error {
+        case nil: break
+        case is HTTP2Error: session.goAway(errorCode: 1)
+        case let violation as PeerViolation:
+            if let code = violation.errorCode { session.goAway(errorCode: code) }
+        default: return
+        }
+        _ = try? fill()
+        _ = try? writeOutput()
+    }
+
+    /// Closes because the session wants nothing more of the peer.
+    private func closeWithSession() {
+        // Draws out the reason, if it has not been yet.
+        _ = try? fill()
+        close(sessionError == 0 ? nil : PeerViolation.brokeProtocol(sessionError))
     }
 
     // MARK: Input and output
@@ -254,7 +300,7 @@ final class HTTP2Connection: HTTP2SessionDelegate {
                 switch try channel.read(into: Self.readBuffer) {
                 case .wait(let readiness):
                     if readiness == .writable { watch?.wait(for: [.readable, .writable]) }
-                    if !session.isAlive { close(nil) }
+                    if !session.isAlive { closeWithSession() }
                     return
                 case .end:
                     close(nil)
@@ -266,6 +312,11 @@ final class HTTP2Connection: HTTP2SessionDelegate {
                     try session.receive(
                         UnsafeRawBufferPointer(rebasing: Self.readBuffer[..<count]))
                     total += count
+                    guard session.wantsRead else { return closeWithSession() }
+                    guard session.outboundQueueSize <= mostUnreadFrames else {
+                        throw PeerViolation.unreadAnswers(mostUnreadFrames)
+                    }
+                    if isInsideHeaders { watchHeaders() }
                     if session.wantsWrite { scheduleFlush() }
                 }
                 if total >= Self.readQuantum {
@@ -275,9 +326,13 @@ final class HTTP2Connection: HTTP2SessionDelegate {
                 }
             }
         } catch {
-            close(error)
+            close(violation ?? error)
         }
     }
+
+    /// Frames that may wait until the peer reads. A stream has a few at most: an answer, its
+    /// window, a reset; the rest is for the connection's own.
+    private var mostUnreadFrames: Int { 256 + 8 * configuration.limits.maximumConcurrentStreams }
 
     private func scheduleFlush() {
         guard !isFlushScheduled else { return }
@@ -299,13 +354,14 @@ final class HTTP2Connection: HTTP2SessionDelegate {
                 try fill()
                 guard try writeOutput() else {
                     watch?.wait(for: [.readable, .writable])
+                    watchForStall()
                     return
                 }
                 if !session.wantsWrite { break }
                 if output.isEmpty, try !hasMore() { break }
             }
             watch?.wait(for: .readable)
-            if !session.isAlive { close(nil) } else { closeWhenDrained() }
+            if !session.isAlive { closeWithSession() } else { closeWhenDrained() }
         } catch {
             close(error)
         }
@@ -329,14 +385,66 @@ final class HTTP2Connection: HTTP2SessionDelegate {
                 try channel.write(UnsafeRawBufferPointer(rebasing: $0[outputOffset...]))
             }
             switch progress {
-            case .done(let count): outputOffset += count
-            case .wait: return false
+            case .done(let count):
+                outputOffset += count
+                blockedSince = nil
+            case .wait:
+                if blockedSince == nil { blockedSince = .now }
+                return false
             case .end: throw SystemError("write", code: 32)
             }
         }
         output.removeAll(keepingCapacity: true)
         outputOffset = 0
         return true
+    }
+
+    // MARK: Slow peers
+
+    /// Sets a bound to a header list that came in part.
+    private func watchHeaders() {
+        guard let timeout = configuration.headerTimeout, headerTimer == nil else { return }
+        headerTimer = EventLoop.Timer(after: timeout) { [weak self] in
+            self?.close(PeerViolation.slowHeaders(timeout))
+        }
+    }
+
+    private func headersAreDone() {
+        isInsideHeaders = false
+        headerTimer?.cancel()
+        headerTimer = nil
+    }
+
+    /// Looks for what does not get out, as long as something waits to; a timer that finds all
+    /// well costs less than one for each message.
+    private func watchForStall() {
+        guard let timeout = configuration.stallTimeout, stallTimer == nil else { return }
+        if case .closed = state { return }
+        stallTimer = EventLoop.Timer(after: timeout) { [weak self] in self?.findStall(timeout) }
+    }
+
+    private func findStall(_ timeout: Duration) {
+        stallTimer = nil
+        let now = ContinuousClock.now
+        if let blockedSince, now - blockedSince >= timeout {
+            return close(PeerViolation.stalled(timeout))
+        }
+        let waiting = streams.values.filter { $0.waitsSince != nil }
+        let stalled = waiting.filter { $0.waitsSince.map { now - $0 >= timeout } ?? false }
+        // With other streams in use the peer is worth keeping; only what it neglects is ended.
+        if !stalled.isEmpty, stalled.count == streams.count {
+            return close(PeerViolation.stalled(timeout))
+        }
+        for stream in stalled {
+            let message = "nothing of the answer could be sent for \(timeout)"
+            reset(stream, errorCode: 8, RPCError(code: .unavailable, message: message))
+        }
+        let oldest = (waiting.compactMap { $0.waitsSince } + [blockedSince].compactMap { $0 })
+            .filter { now - $0 < timeout }.min()
+        guard let oldest else { return }
+        stallTimer = EventLoop.Timer(after: timeout - (now - oldest)) { [weak self] in
+            self?.findStall(timeout)
+        }
     }
 
     // MARK: Keepalive
@@ -374,6 +482,32 @@ final class HTTP2Connection: HTTP2SessionDelegate {
         scheduleKeepalive()
     }
 
+    func frameBegan(_ frame: PeerConduct.Frame) -> Bool {
+        // The one before, if it was a header list, has ended: nothing may come between.
+        if isInsideHeaders, frame.type != PeerConduct.Frame.continuation { headersAreDone() }
+        if frame.type == PeerConduct.Frame.headers { isInsideHeaders = true }
+        violation = conduct?.received(frame, at: .now)
+        return violation == nil
+    }
+
+    func invalidFrameReceived() -> Bool {
+        violation = conduct?.broke(at: .now)
+        return violation == nil
+    }
+
+    func dataSent(_ length: Int) { conduct?.sentData(length) }
+
+    func headersNotSent(stream identifier: Int32) {
+        guard let stream = streams[identifier], !stream.isClosed else { return }
+        reset(
+            stream, errorCode: 2,
+            RPCError(code: .internalError, message: "the headers could not be sent"))
+    }
+
+    func goAwaySent(errorCode: UInt32) {
+        if errorCode != 0 { sessionError = errorCode }
+    }
+
     func headersBegan(stream identifier: Int32, isFirst: Bool) {
         if isServer, isFirst {
             switch state {
@@ -387,15 +521,26 @@ final class HTTP2Connection: HTTP2SessionDelegate {
         }
     }
 
-    func headerReceived(stream identifier: Int32, name: String, value: String) -> Bool {
-        guard let stream = streams[identifier] else { return false }
-        // One that is too large is not kept, but heard out, so that it can be answered; nghttp2
-        // cuts off a peer that sends far more.
-        stream.headers.append(name, value, limit: configuration.limits.maximumHeaderListSize)
-        return true
+    /// Header lists over the limit are answered, up to this many times as much; what is beyond
+    /// that is no mistake, and unpacking it would take longer than receiving it.
+    private static let headerBombFactor = 8
+
+    func headerReceived(
+        stream identifier: Int32, name: UnsafeBufferPointer<UInt8>,
+        value: UnsafeBufferPointer<UInt8>
+    ) -> HeaderVerdict {
+        guard let stream = streams[identifier] else { return .resetStream }
+        let limit = configuration.limits.maximumHeaderListSize
+        let most = limit.multipliedReportingOverflow(by: Self.headerBombFactor)
+        // One that is too large is not kept, but heard out, so that it can be answered.
+        stream.headers.append(name, value, limit: limit)
+        guard stream.headers.size > most.partialValue, !most.overflow else { return .proceed }
+        violation = .headerBomb(most.partialValue)
+        return .endConnection
     }
 
     func headersEnded(stream identifier: Int32, endsStream: Bool) {
+        headersAreDone()
         guard let stream = streams[identifier], !stream.isClosed else { return }
         let limit = configuration.limits.maximumHeaderListSize
         guard stream.headers.size <= limit else {

@@ -20,22 +20,47 @@ public struct HTTP2ServerTransport: ServerTransport {
         }
     }
 
-    /// Limits and timings.
+    /// Limits and timings. With none of them reached a client notices nothing; whoever goes
+    /// beyond is dropped, and the callback for errors is told why.
     public struct Configuration: Sendable {
-        /// Connections at a time; further ones are closed as they come.
+        /// Connections at a time. When they are used up, one that is still in its handshake or
+        /// has no RPC makes room for a new one. A device has a handful of controllers; each
+        /// connection takes some 100 KiB, so that this many fit into what a switch can spare.
         public var maximumConnections = 256
-        /// RPCs at a time on one connection.
+        /// Connections at a time from one address, or of one user on a unix socket: several
+        /// clients may share an address, but none may take the places of all others.
+        public var maximumConnectionsPerPeer = 64
+        /// RPCs at a time on one connection: gRPC's usual number.
         public var maximumConcurrentStreams = 100
         /// Bytes that a client may send on a stream ahead of its handler.
         public var streamWindow = 1 << 20
         /// The largest message, in bytes; gRPC's own default.
         public var maximumMessageSize = 4 << 20
-        /// The largest header list, in bytes as HTTP/2 counts them.
+        /// The largest header list, in bytes as HTTP/2 counts them: twice what gRPC's C core
+        /// accepts by default.
         public var maximumHeaderListSize = 16 << 10
-        /// For TLS and the first bytes of HTTP/2.
+        /// Bytes of messages, those that came and those to be sent, that all connections hold
+        /// together; beyond that the one that holds most is closed. Room for 16 of the largest
+        /// messages, or 32 images being pushed as fast as their windows allow.
+        public var maximumBufferedBytes = 64 << 20
+        /// For TLS and the first bytes of HTTP/2: a slow link and a slow processor included.
         public var handshakeTimeout: Duration = .seconds(10)
-        /// After which a connection without RPCs is closed; nil for never.
+        /// From the first byte of a request's headers to their last; they fit into a few
+        /// packets.
+        public var headerTimeout: Duration = .seconds(10)
+        /// After which a connection without RPCs is closed, in good order; nil for never. More
+        /// than the keepalive and polling intervals of usual clients.
         public var idleTimeout: Duration? = .seconds(600)
+        /// How long something to be sent may wait without any of it going out; nil for ever. A
+        /// person who reads logs in a pager stops reading for minutes; what waits meanwhile is
+        /// bounded.
+        public var stallTimeout: Duration? = .seconds(300)
+        /// Streams broken off by the peer, or because of it. A client that goes away cancels as
+        /// many as it has at once; nobody cancels 50 calls a second for long.
+        public var resets = RateLimit(burst: 200, perSecond: 50)
+        /// SETTINGS, PING, PRIORITY, WINDOW_UPDATE, empty DATA and unknown frames, beside those
+        /// that go with streams and data: clients send a few a minute.
+        public var controlFrames = RateLimit(burst: 500, perSecond: 100)
         /// Silence after which a client is asked whether it is there; nil for never.
         public var keepaliveTime: Duration? = .seconds(60)
         /// How long it may take to answer that.
@@ -50,16 +75,16 @@ public struct HTTP2ServerTransport: ServerTransport {
     private let onCallEnd: @Sendable (CallRecord) -> Void
 
     /// - Parameters:
-    ///   - onConnectionError: told of each connection that ended badly, with the peer's address:
-    ///     for the log.
+    ///   - onConnectionError: told of each connection that ended badly or was refused, with the
+    ///     peer's address: for the log, which has to be ready for a great many.
     ///   - onCallEnd: told of each RPC when it is over.
     /// - Throws: `TLSError` when certificates or keys cannot be used.
     @EventLoop
     public init(
         _ endpoints: [Endpoint], configuration: Configuration = Configuration(),
-        onConnectionError: @escaping @Sendable (_ peer: String, _ error: any Error) -> Void = {
-            _, _ in
-        },
+        onConnectionError:
+            @escaping @Sendable @EventLoop (_ peer: String, _ error: any Error) ->
+            Void = { _, _ in },
         onCallEnd: @escaping @Sendable (CallRecord) -> Void = { _ in }
     ) throws(TLSError) {
         self.onCallEnd = onCallEnd
@@ -119,20 +144,29 @@ private final class ServerCore {
     /// Of the endpoints, in their order.
     private var contexts: [TLSContext?]
     private let configuration: HTTP2ServerTransport.Configuration
-    private let onConnectionError: @Sendable (String, any Error) -> Void
+    private let onConnectionError: @Sendable @EventLoop (String, any Error) -> Void
+    private let admission: ConnectionAdmission
+    private let budget: BufferBudget
     private var connections: [ObjectIdentifier: ServerConnection] = [:]
+    /// Connections accepted so far.
+    private var count: UInt64 = 0
     private var state = State.idle
     private var drainTimer: EventLoop.Timer?
 
     init(
         _ endpoints: [HTTP2ServerTransport.Endpoint],
         _ configuration: HTTP2ServerTransport.Configuration,
-        _ onConnectionError: @escaping @Sendable (String, any Error) -> Void
+        _ onConnectionError: @escaping @Sendable @EventLoop (String, any Error) -> Void
     ) throws(TLSError) {
         self.endpoints = endpoints
         contexts = try Self.contexts(of: endpoints)
         self.configuration = configuration
         self.onConnectionError = onConnectionError
+        admission = ConnectionAdmission(
+            maximum: configuration.maximumConnections,
+            maximumPerPeer: configuration.maximumConnectionsPerPeer)
+        budget = BufferBudget(limit: configuration.maximumBufferedBytes)
+        budget.onExcess = { [weak self] in self?.freeBuffers() }
     }
 
     private static func contexts(
@@ -169,9 +203,10 @@ private final class ServerCore {
     }
 
     private func accept(_ socket: consuming StreamSocket, endpoint: Int) {
-        guard case .listening(let calls) = state,
-            connections.count < configuration.maximumConnections
-        else { return }
+        guard case .listening(let calls) = state else { return }
+        let address = socket.peerName()
+        let peer = Self.peer(of: socket, address)
+        guard makeRoom(for: peer, address) else { return }
         let channel: Channel
         do throws(TLSError) {
             if let context = contexts[endpoint] {
@@ -180,15 +215,16 @@ private final class ServerCore {
                 channel = Channel(socket)
             }
         } catch {
-            onConnectionError("unknown", error)
+            onConnectionError(address, error)
             return
         }
-        let peer = channel.remotePeer
+        count += 1
         let connection = ServerConnection(
-            idleTimeout: configuration.idleTimeout,
+            peer: peer, number: count, idleTimeout: configuration.idleTimeout,
+            maximumHandlers: configuration.maximumConcurrentStreams * Self.handlersPerStream,
             accept: { calls.yield($0) },
             onClose: { [weak self] connection, error in
-                self?.closed(connection, peer: peer, error)
+                self?.closed(connection, address, error)
             })
         connections[ObjectIdentifier(connection)] = connection
         connection.start(
@@ -198,16 +234,68 @@ private final class ServerCore {
                     maximumConcurrentStreams: configuration.maximumConcurrentStreams,
                     streamWindow: configuration.streamWindow,
                     maximumHeaderListSize: configuration.maximumHeaderListSize,
-                    maximumFrameSize: 64 << 10),
+                    maximumFrameSize: 64 << 10,
+                    conduct: PeerConduct.Limits(
+                        resets: configuration.resets, controlFrames: configuration.controlFrames)),
                 messageLimit: configuration.maximumMessageSize,
                 handshakeTimeout: configuration.handshakeTimeout,
+                headerTimeout: configuration.headerTimeout,
+                stallTimeout: configuration.stallTimeout, budget: budget,
                 keepaliveTime: configuration.keepaliveTime,
                 keepaliveTimeout: configuration.keepaliveTimeout))
     }
 
-    private func closed(_ connection: ServerConnection, peer: String, _ error: (any Error)?) {
+    /// Handlers that may run on a connection for each stream it may have: more than one, since a
+    /// stream is over a moment before its handler is, and its client may open the next one.
+    private static let handlersPerStream = 2
+
+    /// Whom a connection is counted for.
+    private static func peer(of socket: borrowing StreamSocket, _ address: String) -> String {
+        if address.hasPrefix("unix:") {
+            let user = try? socket.peerCredentials().userID
+            return "unix:\(user.map(String.init) ?? "unknown")"
+        }
+        // Without the port, which is another one for each connection.
+        return address.lastIndex(of: ":").map { String(address[..<$0]) } ?? address
+    }
+
+    /// - Returns: whether there is a place now for one more connection of the peer.
+    private func makeRoom(for peer: String, _ address: String) -> Bool {
+        // As long as there is room for all, there is nothing to look through.
+        if connections.count < min(admission.maximum, admission.maximumPerPeer) { return true }
+        let entries = connections.values.map {
+            ConnectionAdmission.Entry(id: $0, peer: $0.peer, number: $0.number, phase: $0.phase)
+        }
+        switch admission.admit(peer: peer, beside: entries) {
+        case .admit: return true
+        case .evict(let connection, let reason):
+            connection.close(Self.violation(reason))
+            return true
+        case .refuse(let reason):
+            onConnectionError(address, Self.violation(reason))
+            return false
+        }
+    }
+
+    private static func violation(_ reason: ConnectionAdmission.Refusal) -> PeerViolation {
+        switch reason {
+        case .tooMany(let limit): .tooManyConnections(limit)
+        case .tooManyOfPeer(let limit): .tooManyConnectionsOfPeer(limit)
+        }
+    }
+
+    private func freeBuffers() {
+        while budget.isExceeded {
+            guard let largest = connections.values.max(by: { $0.held < $1.held }),
+                largest.held > 0
+            else { return }
+            largest.close(PeerViolation.buffersFull(budget.limit))
+        }
+    }
+
+    private func closed(_ connection: ServerConnection, _ address: String, _ error: (any Error)?) {
         connections[ObjectIdentifier(connection)] = nil
-        if let error { onConnectionError(peer, error) }
+        if let error { onConnectionError(address, error) }
         if case .draining = state, connections.isEmpty { finish() }
     }
 

@@ -6,16 +6,28 @@ import SystemIO
 @EventLoop
 protocol HTTP2SessionDelegate: AnyObject {
     var session: HTTP2Session { get }
+    /// A frame of the peer begins.
+    /// - Returns: whether to go on; otherwise the connection is over.
+    func frameBegan(_ frame: PeerConduct.Frame) -> Bool
+    /// A frame was invalid, and the stream is being reset for it, or the connection ended.
+    /// - Returns: as above.
+    func invalidFrameReceived() -> Bool
     /// A header list began; `isFirst` unless it is a trailer.
     func headersBegan(stream: Int32, isFirst: Bool)
-    /// A field of it.
-    /// - Returns: whether to go on; otherwise the stream is reset.
-    func headerReceived(stream: Int32, name: String, value: String) -> Bool
+    /// A field of it; the bytes are valid during the call.
+    func headerReceived(
+        stream: Int32, name: UnsafeBufferPointer<UInt8>, value: UnsafeBufferPointer<UInt8>
+    ) -> HeaderVerdict
     func headersEnded(stream: Int32, endsStream: Bool)
     func dataReceived(stream: Int32, _ bytes: UnsafeRawBufferPointer)
     /// The peer has said all it will on the stream, with a DATA frame.
     func dataEnded(stream: Int32)
     func streamClosed(stream: Int32, errorCode: UInt32)
+    func dataSent(_ length: Int)
+    /// A header list could not be sent, for instance because it is too long.
+    func headersNotSent(stream: Int32)
+    /// We, or nghttp2 by itself, told the peer that the connection is over.
+    func goAwaySent(errorCode: UInt32)
     /// Our last frame on the stream has been written.
     func streamEndSent(stream: Int32)
     func goAwayReceived(lastStream: Int32, errorCode: UInt32)
@@ -23,6 +35,13 @@ protocol HTTP2SessionDelegate: AnyObject {
     /// The peer's settings, the first thing it says, have come, or new ones.
     func settingsReceived()
     func nextData(stream: Int32, into buffer: UnsafeMutableRawBufferPointer) -> OutboundData
+}
+
+/// What becomes of a header list after one of its fields.
+enum HeaderVerdict {
+    case proceed
+    case resetStream
+    case endConnection
 }
 
 /// What a stream has to send next.
@@ -43,6 +62,8 @@ struct HTTP2Limits {
     var streamWindow: Int
     var maximumHeaderListSize: Int
     var maximumFrameSize: Int
+    /// What a peer's frames may cost; nil for a server, which the client has chosen itself.
+    var conduct: PeerConduct.Limits?
 }
 
 /// The one owner of an nghttp2_session: HTTP/2 framing without any I/O.
@@ -57,9 +78,16 @@ final class HTTP2Session {
     private static let connectionWindow: Int32 = 16 << 20
     /// Acknowledgements owed to a peer that does not read them before it is cut off.
     private static let maximumOutboundAcknowledgements = 128
-    /// Resets a peer may cause at once, and how many more a second (CVE-2023-44487).
-    private static let resetBurst: UInt64 = 200
-    private static let resetRate: UInt64 = 50
+    /// CONTINUATION frames after a HEADERS frame (CVE-2024-28182): a list within our limit
+    /// needs none from a peer that knows how large our frames may be.
+    private static let maximumContinuations = 8
+    /// Settings in one frame: HTTP/2 and its extensions define about ten.
+    private static let maximumSettings = 32
+    /// The memory for field names and values seen before, in either direction: HTTP/2's own
+    /// default, whatever the peer would like.
+    private static let headerTableSize = 4096
+    /// nghttp2 counts resets too, but by whole seconds, so it is only the second line.
+    private static let resetReserve = 2
 
     final class Callbacks {
         weak var delegate: (any HTTP2SessionDelegate)?
@@ -74,7 +102,14 @@ final class HTTP2Session {
         nghttp2_option_set_no_auto_window_update(options, 1)
         nghttp2_option_set_no_closed_streams(options, 1)
         nghttp2_option_set_max_outbound_ack(options, Self.maximumOutboundAcknowledgements)
-        nghttp2_option_set_stream_reset_rate_limit(options, Self.resetBurst, Self.resetRate)
+        nghttp2_option_set_max_continuations(options, Self.maximumContinuations)
+        nghttp2_option_set_max_settings(options, Self.maximumSettings)
+        nghttp2_option_set_max_deflate_dynamic_table_size(options, Self.headerTableSize)
+        if let resets = limits.conduct?.resets {
+            nghttp2_option_set_stream_reset_rate_limit(
+                options, UInt64(clamping: resets.burst * Self.resetReserve),
+                UInt64(clamping: resets.perSecond * Self.resetReserve))
+        }
         defer { nghttp2_option_del(options) }
         let table = Self.makeCallbacks()
         defer { nghttp2_session_callbacks_del(table) }
@@ -106,14 +141,19 @@ final class HTTP2Session {
             nghttp2_settings_entry(
                 settings_id: Int32(NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS.rawValue),
                 value: UInt32(clamping: limits.maximumConcurrentStreams)),
+            nghttp2_settings_entry(
+                settings_id: Int32(NGHTTP2_SETTINGS_HEADER_TABLE_SIZE.rawValue),
+                value: UInt32(clamping: Self.headerTableSize)),
         ]
         if !isServer {
             settings.append(
                 nghttp2_settings_entry(
                     settings_id: Int32(NGHTTP2_SETTINGS_ENABLE_PUSH.rawValue), value: 0))
         }
-        nghttp2_submit_settings(
+        // Without its settings a session would have none of its limits.
+        let status = nghttp2_submit_settings(
             session, UInt8(NGHTTP2_FLAG_NONE.rawValue), settings, settings.count)
+        precondition(status == 0, "a setting of HTTP/2 is out of its range")
         nghttp2_session_set_local_window_size(
             session, UInt8(NGHTTP2_FLAG_NONE.rawValue), 0, Self.connectionWindow)
     }
@@ -124,6 +164,8 @@ final class HTTP2Session {
     var isAlive: Bool { wantsRead || wantsWrite }
     var wantsRead: Bool { nghttp2_session_want_read(session) != 0 }
     var wantsWrite: Bool { nghttp2_session_want_write(session) != 0 }
+    /// Frames that wait to be drawn out.
+    var outboundQueueSize: Int { nghttp2_session_get_outbound_queue_size(session) }
 
     /// Feeds bytes from the peer in.
     ///
@@ -314,17 +356,37 @@ final class HTTP2Session {
         nghttp2_session_callbacks_set_on_header_callback(table) {
             _, frame, name, nameLength, value, valueLength, _, context in
             guard let frame = frame?.pointee else { return 0 }
-            let field = HeaderList.Field(
-                name: String(
-                    decoding: UnsafeBufferPointer(start: name, count: nameLength), as: UTF8.self),
-                value: String(
-                    decoding: UnsafeBufferPointer(start: value, count: valueLength),
-                    as: UTF8.self))
-            return HTTP2Session.notify(context, of: (frame.hd.stream_id, field)) {
+            let name = UnsafeBufferPointer(start: name, count: nameLength)
+            let value = UnsafeBufferPointer(start: value, count: valueLength)
+            return HTTP2Session.notify(context, of: (frame.hd.stream_id, name, value)) {
                 delegate, given in
-                delegate.headerReceived(
-                    stream: given.0, name: given.1.name, value: given.1.value)
-                    ? 0 : CInt(NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE.rawValue)
+                switch delegate.headerReceived(stream: given.0, name: given.1, value: given.2) {
+                case .proceed: 0
+                case .resetStream: CInt(NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE.rawValue)
+                case .endConnection: CInt(NGHTTP2_ERR_CALLBACK_FAILURE.rawValue)
+                }
+            }
+        }
+        nghttp2_session_callbacks_set_on_begin_frame_callback(table) { _, header, context in
+            guard let header = header?.pointee else { return 0 }
+            let frame = PeerConduct.Frame(
+                type: header.type, flags: header.flags, length: header.length)
+            return HTTP2Session.notify(context, of: frame) { delegate, frame in
+                delegate.frameBegan(frame) ? 0 : CInt(NGHTTP2_ERR_CALLBACK_FAILURE.rawValue)
+            }
+        }
+        nghttp2_session_callbacks_set_on_invalid_frame_recv_callback(table) { _, _, _, context in
+            HTTP2Session.notify(context, of: ()) { delegate, _ in
+                delegate.invalidFrameReceived()
+                    ? 0 : CInt(NGHTTP2_ERR_CALLBACK_FAILURE.rawValue)
+            }
+        }
+        nghttp2_session_callbacks_set_on_frame_not_send_callback(table) { _, frame, _, context in
+            guard let header = frame?.pointee.hd, header.type == NGHTTP2_HEADERS.rawValue
+            else { return 0 }
+            return HTTP2Session.notify(context, of: header.stream_id) { delegate, stream in
+                delegate.headersNotSent(stream: stream)
+                return 0
             }
         }
         nghttp2_session_callbacks_set_on_frame_recv_callback(table) { _, frame, context in
@@ -350,12 +412,9 @@ final class HTTP2Session {
             }
         }
         nghttp2_session_callbacks_set_on_frame_send_callback(table) { _, frame, context in
-            guard let header = frame?.pointee.hd,
-                header.flags & UInt8(NGHTTP2_FLAG_END_STREAM.rawValue) != 0,
-                header.type == NGHTTP2_DATA.rawValue || header.type == NGHTTP2_HEADERS.rawValue
-            else { return 0 }
-            return HTTP2Session.notify(context, of: header.stream_id) { delegate, stream in
-                delegate.streamEndSent(stream: stream)
+            guard let frame = frame?.pointee else { return 0 }
+            return HTTP2Session.notify(context, of: frame) { delegate, frame in
+                HTTP2Session.sent(frame, by: delegate)
                 return 0
             }
         }
@@ -365,6 +424,20 @@ final class HTTP2Session {
             return max(1, min(Int(most), Int(connectionWindow), Int(streamWindow)))
         }
         return table
+    }
+
+    private static func sent(_ frame: nghttp2_frame, by delegate: any HTTP2SessionDelegate) {
+        let header = frame.hd
+        switch UInt32(header.type) {
+        case NGHTTP2_DATA.rawValue: delegate.dataSent(header.length)
+        case NGHTTP2_HEADERS.rawValue: break
+        case NGHTTP2_GOAWAY.rawValue:
+            return delegate.goAwaySent(errorCode: frame.goaway.error_code)
+        default: return
+        }
+        if header.flags & UInt8(NGHTTP2_FLAG_END_STREAM.rawValue) != 0 {
+            delegate.streamEndSent(stream: header.stream_id)
+        }
     }
 
     private static func received(_ frame: nghttp2_frame, by delegate: any HTTP2SessionDelegate) {

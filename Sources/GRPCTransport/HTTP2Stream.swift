@@ -38,6 +38,12 @@ final class HTTP2Stream {
     private var outbound = OutboundBuffer()
     private var writers: [CheckedContinuation<Void, any Error>] = []
 
+    /// Since when there is something to send of which nothing has gone out; nil when there is
+    /// nothing, however long the RPC is silent.
+    private(set) var waitsSince: ContinuousClock.Instant?
+    /// What the connection believes this stream to hold.
+    private var reported = 0
+
     /// Why the stream is over, once it is.
     private var closure: RPCError?
     /// Called once when the stream breaks rather than ends: the RPC is to be cancelled.
@@ -49,6 +55,14 @@ final class HTTP2Stream {
         self.identifier = identifier
         self.connection = connection
         deframer = MessageDeframer(limit: messageLimit)
+    }
+
+    /// Tells the connection how much memory is held.
+    private func report() {
+        let held = inbound.held + deframer.held + outbound.count
+        guard held != reported else { return }
+        connection?.holds(moreBy: held - reported)
+        reported = held
     }
 
     // MARK: Inbound, from the connection
@@ -67,12 +81,14 @@ final class HTTP2Stream {
         case .message: break
         }
         inbound.append(part)
+        report()
         wakeReader()
     }
 
     /// - Throws: the status that answers what the bytes do not conform to.
     func receive(_ bytes: UnsafeRawBufferPointer) throws(RPCError) {
         unreleased += bytes.count
+        defer { report() }
         try deframer.append(bytes) { inbound.append(.message($0)) }
         wakeReader()
         releaseWindow()
@@ -98,7 +114,10 @@ final class HTTP2Stream {
         if case .closed = sending, hasPeerEnded { endedWell = true } else { endedWell = false }
         sending = .closed
         outbound.removeAll()
+        waitsSince = nil
+        deframer.abandon()
         inbound.fail(error)
+        report()
         wakeReader()
         let writers = self.writers
         self.writers = []
@@ -120,6 +139,7 @@ final class HTTP2Stream {
         case .failure(let error): reader.resume(throwing: error)
         }
         self.reader = nil
+        report()
         releaseWindow()
     }
 
@@ -137,6 +157,7 @@ final class HTTP2Stream {
     func next() async throws -> InboundPart? {
         switch inbound.next() {
         case .part(let part):
+            report()
             releaseWindow()
             return part
         case .end: return nil
@@ -190,6 +211,8 @@ final class HTTP2Stream {
     func write(_ message: MessageBytes) async throws {
         try requireOpen()
         outbound.append(message)
+        report()
+        waits()
         connection?.resume(self)
         guard outbound.count > Self.highWaterMark else { return }
         try await withTaskCancellationHandler {
@@ -206,6 +229,10 @@ final class HTTP2Stream {
         } onCancel: {
             EventLoop.enqueue { self.cancelWriters() }
         }
+    }
+
+    private func waits() {
+        if waitsSince == nil { waitsSince = .now }
     }
 
     private func cancelWriters() {
@@ -226,6 +253,7 @@ final class HTTP2Stream {
     func finish(trailers: HeaderList? = nil) {
         guard closure == nil, case .open = sending else { return }
         sending = .ending(trailers)
+        waits()
         connection?.resume(self)
     }
 
@@ -235,7 +263,9 @@ final class HTTP2Stream {
         switch sending {
         case .open, .ending:
             outbound.removeAll()
+            report()
             sending = .ending(trailers)
+            waits()
             cancelWriters()
             connection?.resume(self)
         case .idle, .closed: break
@@ -245,6 +275,8 @@ final class HTTP2Stream {
     /// The reader has gone: what comes from now on is dropped as it arrives.
     func discardInbound() {
         inbound.discard()
+        deframer.abandon()
+        report()
         releaseWindow()
     }
 
@@ -252,6 +284,8 @@ final class HTTP2Stream {
 
     func nextData(into buffer: UnsafeMutableRawBufferPointer) -> OutboundData {
         let count = outbound.read(into: buffer)
+        report()
+        if outbound.count == 0 { waitsSince = nil } else if count > 0 { waitsSince = .now }
         if outbound.count <= Self.highWaterMark / 2, !writers.isEmpty {
             let writers = self.writers
             self.writers = []

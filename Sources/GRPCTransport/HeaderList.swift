@@ -24,6 +24,19 @@ struct HeaderList: Sendable {
         if size <= limit { fields.append(Field(name: name, value: value)) }
     }
 
+    /// The same with bytes, of which strings are made only when they are kept. What is not UTF-8
+    /// in them becomes U+FFFD.
+    mutating func append(
+        _ name: UnsafeBufferPointer<UInt8>, _ value: UnsafeBufferPointer<UInt8>, limit: Int
+    ) {
+        size += name.count + value.count + Self.fieldOverhead
+        guard size <= limit else { return }
+        fields.append(
+            Field(
+                name: String(decoding: name, as: UTF8.self),
+                value: String(decoding: value, as: UTF8.self)))
+    }
+
     /// The first value under a name.
     subscript(name: String) -> String? {
         fields.first { $0.name == name }?.value

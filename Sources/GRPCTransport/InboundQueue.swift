@@ -29,12 +29,27 @@ struct InboundQueue {
     private var head = 0
     private var ending = Ending.open
 
+    /// The memory that the parts hold, in bytes.
+    private(set) var held = 0
+
+    /// What a part takes beside its bytes; without it empty messages, five bytes each on the
+    /// wire, would count as nothing.
+    private static let overhead = 128
+
     var isEmpty: Bool { head == parts.count }
+
+    private static func size(of part: InboundPart) -> Int {
+        switch part {
+        case .message(let message): overhead + message.capacity
+        case .metadata, .status: overhead
+        }
+    }
 
     /// Adds a part; one that comes after the end is dropped.
     mutating func append(_ part: InboundPart) {
         guard case .open = ending else { return }
         parts.append(part)
+        held += Self.size(of: part)
     }
 
     /// Nothing more will come.
@@ -48,12 +63,14 @@ struct InboundQueue {
         ending = .failed(error)
         parts = []
         head = 0
+        held = 0
     }
 
     /// Drops everything, for a reader that has gone.
     mutating func discard() {
         parts = []
         head = 0
+        held = 0
         if case .open = ending { ending = .finished }
     }
 
@@ -61,6 +78,7 @@ struct InboundQueue {
         if head < parts.count {
             let part = parts[head]
             head += 1
+            held -= Self.size(of: part)
             if head == parts.count {
                 parts.removeAll(keepingCapacity: true)
                 head = 0

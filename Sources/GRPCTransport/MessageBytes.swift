@@ -36,6 +36,9 @@ public struct MessageBytes: GRPCContiguousBytes, Sendable {
         count = bytes.count
     }
 
+    /// The bytes that there is memory for.
+    var capacity: Int { storage.pointer.count }
+
     /// The bytes that can still be appended.
     var room: Int { storage.pointer.count - count }
 

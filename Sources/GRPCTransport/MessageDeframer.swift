@@ -24,6 +24,9 @@ struct MessageDeframer {
         self.limit = limit
     }
 
+    /// Lets go of what came of a message that will not be finished.
+    mutating func abandon() { state = .failed }
+
     /// Whether the bytes so far end in the middle of a message.
     var isInsideMessage: Bool {
         switch state {
@@ -31,6 +34,11 @@ struct MessageDeframer {
         case .body: true
         case .failed: false
         }
+    }
+
+    /// The memory that an unfinished message holds, in bytes: all that its prefix announced.
+    var held: Int {
+        if case .body(let message) = state { message.capacity } else { 0 }
     }
 
     /// Takes all the bytes and hands each message that they complete to `deliver`.
@@ -57,7 +65,9 @@ struct MessageDeframer {
                     return
                 }
                 state = .failed
-                let length = try check(flag: gathered >> 32, length: Int(gathered & 0xFFFF_FFFF))
+                // Clamped for where Int has 32 bits.
+                let length = try check(
+                    flag: gathered >> 32, length: Int(clamping: gathered & 0xFFFF_FFFF))
                 state = .body(MessageBytes(capacity: length))
             case .body(var message):
                 let taken = message.fill(from: rest)

@@ -43,11 +43,17 @@ enum MetadataHeaders {
         }
     }
 
+    /// Values that may be joined in the fields of one header list: as many as fit into the
+    /// largest list we accept as fields of their own. A list of commas alone would otherwise take
+    /// fifty times the memory that its size is counted for.
+    private static let maximumJoinedValues = 512
+
     /// The metadata among the fields.
     ///
-    /// - Throws: INVALID_ARGUMENT naming a `-bin` field that is not base64.
+    /// - Throws: INVALID_ARGUMENT naming a `-bin` field that is not base64 or has too many values.
     static func metadata(of headers: HeaderList) throws(RPCError) -> Metadata {
         var metadata = Metadata()
+        var joined = 0
         for field in headers.fields where !isReserved(field.name) {
             guard field.name.hasSuffix("-bin") else {
                 metadata.addString(field.value, forKey: field.name)
@@ -55,6 +61,12 @@ enum MetadataHeaders {
             }
             // Several values may be joined with commas, as HTTP allows.
             for value in field.value.split(separator: ",", omittingEmptySubsequences: false) {
+                joined += 1
+                guard joined <= maximumJoinedValues else {
+                    throw RPCError(
+                        code: .invalidArgument,
+                        message: "metadata '\(field.name)' has too many values")
+                }
                 let trimmed = value.drop { $0 == " " }
                 guard let bytes = Base64.decode(trimmed.utf8) else {
                     throw RPCError(

@@ -4,20 +4,31 @@ import SystemIO
 /// A client's connection, as the server sees it.
 @EventLoop
 final class ServerConnection: HTTP2ConnectionDelegate {
+    /// Whom it is counted for.
+    let peer: String
+    /// Counts up with each connection.
+    let number: UInt64
     private let accept: @EventLoop (ServerStream) -> Void
     private let onClose: @EventLoop (ServerConnection, (any Error)?) -> Void
     private var connection: HTTP2Connection?
-    private var peer = PeerIdentity(isSecure: false)
+    private var identity = PeerIdentity(isSecure: false)
     private var calls: [Int32: ServerStream] = [:]
     private var idleTimer: EventLoop.Timer?
     private let idleTimeout: Duration?
+    private(set) var phase = ConnectionAdmission.Phase.handshaking
+    /// Handlers that have not returned, those of streams that are gone included.
+    private var handlers = 0
+    private let maximumHandlers: Int
 
     init(
-        idleTimeout: Duration?,
+        peer: String, number: UInt64, idleTimeout: Duration?, maximumHandlers: Int,
         accept: @escaping @EventLoop (ServerStream) -> Void,
         onClose: @escaping @EventLoop (ServerConnection, (any Error)?) -> Void
     ) {
+        self.peer = peer
+        self.number = number
         self.idleTimeout = idleTimeout
+        self.maximumHandlers = maximumHandlers
         self.accept = accept
         self.onClose = onClose
     }
@@ -29,13 +40,16 @@ final class ServerConnection: HTTP2ConnectionDelegate {
         connection.start()
     }
 
+    /// Bytes of messages that it holds.
+    var held: Int { connection?.held ?? 0 }
+
     func drain() { connection?.drain() }
     func close(_ error: any Error) { connection?.close(error) }
 
     // MARK: HTTP2ConnectionDelegate
 
     func connectionReady(_ connection: HTTP2Connection) {
-        peer = PeerIdentity(
+        identity = PeerIdentity(
             isSecure: connection.channel.isSecure,
             certificate: connection.channel.peerCertificate,
             credentials: connection.channel.peerCredentials)
@@ -47,8 +61,18 @@ final class ServerConnection: HTTP2ConnectionDelegate {
             let head = try RequestHead.parse(stream.headers)
             stream.headers = HeaderList()
             stream.receive(.metadata(head.metadata))
-            let call = ServerStream(stream, head: head, peer: peer, on: connection)
+            // A deadline of nothing or a reset frees the stream, but not what the handler has
+            // begun, which may take its time to notice.
+            guard handlers < maximumHandlers else {
+                let message = "the handlers of earlier RPCs are still busy"
+                return connection.reset(
+                    stream, errorCode: 7, RPCError(code: .unavailable, message: message))
+            }
+            let call = ServerStream(stream, head: head, peer: identity, on: connection)
+            handlers += 1
+            call.onEnd = { [weak self] in self?.handlers -= 1 }
             calls[stream.identifier] = call
+            phase = .busy
             idleTimer?.cancel()
             let identifier = stream.identifier
             stream.onClose = { [weak self] in self?.streamClosed(identifier) }
@@ -64,6 +88,7 @@ final class ServerConnection: HTTP2ConnectionDelegate {
     }
 
     private func restartIdleTimer() {
+        phase = .idle(since: .now)
         guard let idleTimeout else { return }
         idleTimer?.cancel()
         idleTimer = EventLoop.Timer(after: idleTimeout) { [weak self] in self?.drain() }

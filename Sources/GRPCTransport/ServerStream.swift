@@ -11,6 +11,8 @@ final class ServerStream {
     private var deadline: EventLoop.Timer?
     private var cancellation: ServerContext.RPCCancellationHandle?
     private var isBroken = false
+    /// Called once when the handler has returned.
+    var onEnd: (@EventLoop () -> Void)?
 
     init(
         _ stream: HTTP2Stream, head: RequestHead, peer: PeerIdentity, on connection: HTTP2Connection
@@ -63,6 +65,8 @@ final class ServerStream {
         stream.onBreak = nil
         finish()
         stream.discardInbound()
+        onEnd?()
+        onEnd = nil
     }
 
     private func cancel() {

@@ -2,12 +2,31 @@ import GRPCCore
 
 /// A status as header fields (gRPC over HTTP2, "Responses").
 enum StatusHeaders {
-    /// Appends `grpc-status` and, when there is one, `grpc-message`.
+    /// The longest `grpc-message`, in bytes as it is sent. Clients take header lists of 8 KiB
+    /// by default (gRPC's C core), and no sentence for a person needs half of it.
+    static let longestMessage = 4096
+
+    /// Appends `grpc-status` and, when there is one, `grpc-message`, cut when it is too long.
     static func append(_ status: Status, to headers: inout HeaderList) {
         headers.append("grpc-status", String(status.code.rawValue))
         if !status.message.isEmpty {
-            headers.append("grpc-message", percentEncoded(status.message))
+            headers.append("grpc-message", percentEncoded(cut(status.message)))
         }
+    }
+
+    /// As much of the text as stays within the limit when it is encoded.
+    private static func cut(_ text: String) -> String {
+        // A byte becomes three at most.
+        if text.utf8.count <= longestMessage / 3 { return text }
+        let ellipsis = "…"
+        var room = longestMessage - percentEncoded(ellipsis).utf8.count
+        var kept = String.UnicodeScalarView()
+        for scalar in text.unicodeScalars {
+            room -= percentEncoded(String(scalar)).utf8.count
+            guard room >= 0 else { return String(kept) + ellipsis }
+            kept.append(scalar)
+        }
+        return text
     }
 
     /// The status that a response's last header list carries.

@@ -79,6 +79,8 @@ struct ContainerzDaemon: ParsableCommand {
     @Option(help: "How to write the log: text, json or journal.")
     var logFormat: LogFormat?
 
+    @OptionGroup(title: "Limits") var limits: LimitOptions
+
     private static let defaultAddress = "[::]:9339"
 
     func validate() throws {
@@ -144,8 +146,10 @@ struct ContainerzDaemon: ParsableCommand {
         let audit = AuditLog(auditLogger)
         var configuration = HTTP2ServerTransport.Configuration()
         configuration.drainTimeout = Self.drainTime
+        limits.apply(to: &configuration, descriptors: DescriptorLimit.raise())
+        let connectionLog = ConnectionLog(logger)
         let transport = try HTTP2ServerTransport(endpoints, configuration: configuration) {
-            logger.notice("a connection ended", metadata: ["peer": "\($0)", "reason": "\($1)"])
+            connectionLog.connectionEnded($0, $1)
         } onCallEnd: {
             audit.write($0)
         }

@@ -1,0 +1,63 @@
+/// Who has to go when a connection comes and all places are taken. Pure.
+struct ConnectionAdmission {
+    /// What a connection is doing.
+    enum Phase: Hashable {
+        /// TLS or HTTP/2 is not up yet, so nobody knows whether it ever will be.
+        case handshaking
+        /// No RPC, since the given time.
+        case idle(since: ContinuousClock.Instant)
+        case busy
+    }
+
+    struct Entry<ID> {
+        var id: ID
+        /// The peer's address without its port.
+        var peer: String
+        /// Counts up with each connection.
+        var number: UInt64
+        var phase: Phase
+    }
+
+    enum Verdict<ID> {
+        case admit
+        /// Admit after closing another one.
+        case evict(ID, Refusal)
+        case refuse(Refusal)
+    }
+
+    /// Which limit was reached.
+    enum Refusal: Hashable {
+        case tooMany(Int)
+        case tooManyOfPeer(Int)
+    }
+
+    var maximum: Int
+    var maximumPerPeer: Int
+
+    /// Decides about a connection from `peer` beside those there are.
+    ///
+    /// Over a peer's own limit only its own connections go, so that nobody pays for a neighbour.
+    /// Handshakes go first, the oldest before the newer: an honest one takes milliseconds, and
+    /// a flood of half-open ones then only pushes itself out. Next goes the one that has been
+    /// idle for longest, whose client simply connects again. Those with RPCs stay.
+    func admit<ID>(peer: String, beside entries: some Sequence<Entry<ID>>) -> Verdict<ID> {
+        let all = Array(entries)
+        let own = all.filter { $0.peer == peer }
+        if own.count >= maximumPerPeer {
+            return makeRoom(among: own, .tooManyOfPeer(maximumPerPeer))
+        }
+        return all.count >= maximum ? makeRoom(among: all, .tooMany(maximum)) : .admit
+    }
+
+    private func makeRoom<ID>(among entries: [Entry<ID>], _ reason: Refusal) -> Verdict<ID> {
+        let oldest = entries.lazy.filter { $0.phase == .handshaking }.min { $0.number < $1.number }
+        if let oldest { return .evict(oldest.id, reason) }
+        var idlest: (id: ID, since: ContinuousClock.Instant)?
+        for entry in entries {
+            guard case .idle(let since) = entry.phase else { continue }
+            if let found = idlest, found.since <= since { continue }
+            idlest = (entry.id, since)
+        }
+        return idlest.map { .evict($0.id, reason) } ?? .refuse(reason)
+    }
+}
