@@ -68,6 +68,12 @@ test:
 test-unit:
 	$(SWIFT) test --skip IntegrationTests
 
+## fuzz        look SECONDS (60) for inputs that break a parser, for each TARGET in Tests/Fuzz
+.PHONY: fuzz
+fuzz: SECONDS := 60
+fuzz:
+	SWIFT=$(SWIFT) Tests/Fuzz/run $(SECONDS) $(TARGET)
+
 ## bench       measure speed and size against the engine's own (as root)
 .PHONY: bench
 bench: all
@@ -109,7 +115,7 @@ generate:
 ## clean       remove everything that was built
 .PHONY: clean
 clean:
-	rm -rf .build
+	rm -rf .build .build-fuzz
 
 ## help        print this
 .PHONY: help
