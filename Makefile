@@ -103,8 +103,10 @@ test-asan:
 .PHONY: test-tsan
 test-tsan:
 	$(SWIFT) build --build-tests $(call SANITIZED,thread,tsan)
-	# Swift's Mutex, which the sanitizer does not know; the reasons are in the source.
-	clang -O2 -shared -fPIC -o .build-tsan/tsan_mutex.so Tests/Support/tsan_mutex.c
+	# Swift's Mutex, which the sanitizer does not know; the reasons are in the source. It takes the
+	# toolchain's compiler, which knows Swift's calling convention.
+	toolchain=$$(dirname "$$(realpath "$$(command -v $(SWIFT))")")
+	"$$toolchain/clang" -O2 -shared -fPIC -o .build-tsan/tsan_mutex.so Tests/Support/tsan_mutex.c
 	LD_PRELOAD=$(CURDIR)/.build-tsan/tsan_mutex.so SWIFT_BACKTRACE=enable=no \
 	    $(SWIFT) test $(SANITIZED_TEST) $(call SANITIZED,thread,tsan)
 
