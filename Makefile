@@ -68,6 +68,54 @@ test:
 test-unit:
 	$(SWIFT) test --skip IntegrationTests
 
+# One test at a time: what they do at once is what is looked at, and their deadlines are made for a
+# program at full speed. Gold, the usual linker, warns of each of a sanitizer's symbols.
+SANITIZED = --sanitize=$(1) --scratch-path .build-$(2) -Xswiftc -use-ld=lld
+SANITIZED_TEST := --skip-build --no-parallel --disable-xctest
+
+## test-asan   run the unit tests, and some on a real Docker, under AddressSanitizer (as root)
+INTEROP_ASAN := test_lifecycle test_deploy test_varlink test_plugins
+# Measures memory, of which the sanitizer keeps what was freed.
+INTEROP_NOT_ASAN := test_memory_stays_flat_whatever_the_size
+.PHONY: test-asan
+test-asan: export SWIFT_BACKTRACE := enable=no
+test-asan:
+	$(SWIFT) build --build-tests $(call SANITIZED,address,asan)
+	$(SWIFT) test $(SANITIZED_TEST) $(call SANITIZED,address,asan)
+	# The daemons' findings go to files, because the tests keep what they write to themselves.
+	findings=$(CURDIR)/.build-asan/findings
+	rm -rf "$$findings"
+	mkdir "$$findings"
+	code=0
+	ASAN_OPTIONS=log_path="$$findings/asan" CONTAINERZ_BIN=$(CURDIR)/.build-asan/debug \
+	    CONTAINERZ_ENGINES=docker Tests/Support/with-engines sh -c \
+	    '"$$CONTAINERZ_PYTHON" -m pytest -p no:cacheprovider "$$@"' - \
+	    $(INTEROP_NOT_ASAN:%=-k "not %") \
+	    $(INTEROP_ASAN:%=Tests/Interop/%.py) || code=$$?
+	for finding in "$$findings"/*; do
+	    [[ -e $$finding ]] || continue
+	    cat "$$finding" >&2
+	    code=1
+	done
+	exit $$code
+
+## test-tsan   run the unit tests under ThreadSanitizer
+.PHONY: test-tsan
+test-tsan:
+	$(SWIFT) build --build-tests $(call SANITIZED,thread,tsan)
+	# Swift's Mutex, which the sanitizer does not know; the reasons are in the source. It takes the
+	# toolchain's compiler, which knows Swift's calling convention.
+	toolchain=$$(dirname "$$(realpath "$$(command -v $(SWIFT))")")
+	"$$toolchain/clang" -O2 -shared -fPIC -o .build-tsan/tsan_mutex.so Tests/Support/tsan_mutex.c
+	LD_PRELOAD=$(CURDIR)/.build-tsan/tsan_mutex.so SWIFT_BACKTRACE=enable=no \
+	    $(SWIFT) test $(SANITIZED_TEST) $(call SANITIZED,thread,tsan)
+
+## fuzz        look SECONDS (60) for inputs that break a parser, for each TARGET in Tests/Fuzz
+.PHONY: fuzz
+fuzz: SECONDS := 60
+fuzz:
+	SWIFT=$(SWIFT) Tests/Fuzz/run $(SECONDS) $(TARGET)
+
 ## bench       measure speed and size against the engine's own (as root)
 .PHONY: bench
 bench: all
@@ -109,7 +157,7 @@ generate:
 ## clean       remove everything that was built
 .PHONY: clean
 clean:
-	rm -rf .build
+	rm -rf .build .build-asan .build-tsan .build-fuzz
 
 ## help        print this
 .PHONY: help

@@ -37,6 +37,35 @@ func tests(of name: String, _ dependencies: [Target.Dependency] = []) -> Target 
         swiftSettings: strict)
 }
 
+/// A program that looks for inputs for which a property does not hold (`make fuzz`), in a folder
+/// of its name under Tests/Fuzz.
+func fuzzing(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .executableTarget(
+        name: "Fuzz\(name)", dependencies: ["FuzzSupport"] + dependencies,
+        path: "Tests/Fuzz/\(name)", swiftSettings: strict)
+}
+
+/// They need all of the code to be built in another way, so ordinary builds do not see them.
+let fuzzers: [Target] =
+    Context.environment["CONTAINERZ_FUZZ"] == nil
+    ? []
+    : [
+        .systemLibrary(name: "CFuzzer", path: "Tests/Fuzz/CFuzzer"),
+        .target(
+            name: "FuzzSupport", dependencies: ["CFuzzer", "SystemIO"],
+            path: "Tests/Fuzz/FuzzSupport", swiftSettings: strict),
+        fuzzing("HeaderFields", ["GRPCTransport", grpc]),
+        fuzzing("ImageReference", ["OCI"]),
+        fuzzing("ImageStream", ["ImageStream", "OCI"]),
+        fuzzing("LogBatcher", ["ContainerzService"]),
+        fuzzing("LogDemultiplexer", ["ContainerEngine", "RuntimeAPI"]),
+        fuzzing("MessageDeframer", ["GRPCTransport", grpc]),
+        fuzzing("PluginArchive", ["ImageStream"]),
+        fuzzing("ShellWords", ["ContainerzService"]),
+        fuzzing("VarlinkCall", ["Varlink", "RuntimeAPI", "JSON"]),
+        fuzzing("VarlinkFraming", ["Varlink"]),
+    ]
+
 let package = Package(
     name: "containerz",
     dependencies: [
@@ -157,6 +186,6 @@ let package = Package(
         .executableTarget(
             name: "echo-server", dependencies: ["GRPCTransport", "SystemIO", grpc],
             path: "Tests/Interop/EchoServer", swiftSettings: strict),
-    ],
+    ] + fuzzers,
     swiftLanguageModes: [.v6]
 )

@@ -15,6 +15,8 @@ final class ArchiveReader {
     /// Lives as long as the C handle, which has an unretained pointer to it.
     private let input: Input
     private var entries = 0
+    /// What is still to come of the content that the entry's header promises.
+    private var promised: Int64 = 0
 
     private final class Input {
         let next: Source
@@ -66,18 +68,32 @@ final class ArchiveReader {
         if status == ARCHIVE_EOF { return nil }
         try check(status)
         entries += 1
+        // GNU's headers have a second size, and numbers below zero.
+        let size = archive_entry_size(entry)
+        guard size >= 0 else { throw .damaged(reason: "an entry is smaller than nothing") }
+        let isFile = archive_entry_filetype(entry) == cz_regular_file
+        promised = isFile && archive_entry_hardlink(entry) == nil ? size : 0
         return entry
     }
 
     /// The next piece of the entry's content, valid until the next call; empty at its end.
+    ///
+    /// An entry with less content than its header says is damaged: whoever passes it on would
+    /// make up the rest, however much that is.
     func nextBlock() throws(ImageStreamError) -> UnsafeRawBufferPointer {
         var start: UnsafeRawPointer?
         var count = 0
         var offset: Int64 = 0
         while true {
             let status = archive_read_data_block(archive, &start, &count, &offset)
-            if status == ARCHIVE_EOF { return UnsafeRawBufferPointer(start: nil, count: 0) }
+            if status == ARCHIVE_EOF {
+                guard promised <= 0 else {
+                    throw .damaged(reason: "an entry has less content than it says")
+                }
+                return UnsafeRawBufferPointer(start: nil, count: 0)
+            }
             try check(status)
+            promised -= Int64(count)
             if count > 0 { return UnsafeRawBufferPointer(start: start, count: count) }
         }
     }

@@ -36,6 +36,8 @@ public struct PluginArchive: Hashable, Sendable {
             } else {
                 tops.insert(top)
                 files += 1
+                // What is damaged is found now, not when it is passed on.
+                while try !reader.nextBlock().isEmpty {}
             }
         }
         guard files > 0 else { throw .notAPlugin(reason: "there is no root file system in it") }

@@ -221,3 +221,32 @@ struct SampleImage {
         return archive
     }
 }
+
+/// A header without content, byte by byte: libarchive itself writes no such ones.
+///
+/// - Parameter gnuSize: GNU's field for the size that a sparse file gets, in base 256: its first
+///   byte, which has the sign, and its last ones.
+func rawHeader(
+    _ name: String, type: Character = "0", target: String = "", gnuSize: [UInt8] = []
+) -> [UInt8] {
+    var block = [UInt8](repeating: 0, count: 512)
+    func put(_ text: String, at offset: Int) {
+        block.replaceSubrange(offset..<offset + text.utf8.count, with: text.utf8)
+    }
+    put(name, at: 0)
+    put("0000644", at: 100)
+    put("00000000000", at: 124)
+    put("        ", at: 148)
+    put(String(type), at: 156)
+    put(target, at: 157)
+    put(gnuSize.isEmpty ? "ustar\u{0}00" : "ustar  \u{0}", at: 257)
+    put("bôss", at: 265)
+    if let first = gnuSize.first {
+        let fill = first == 0xFF ? 0xFF : 0 as UInt8
+        let field = [first] + [UInt8](repeating: fill, count: 12 - gnuSize.count)
+        block.replaceSubrange(483..<495, with: field + gnuSize.dropFirst())
+    }
+    let sum = String(block.reduce(0) { $0 + Int($1) }, radix: 8)
+    put(String(repeating: "0", count: 6 - sum.count) + sum + "\0", at: 148)
+    return block
+}

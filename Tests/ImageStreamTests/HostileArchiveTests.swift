@@ -49,6 +49,14 @@ import Testing
         #expect(try file.read().suffix(5) == Array("begun".utf8)[...])
     }
 
+    /// GNU's second size says how long a file becomes; what is missing would be made up.
+    @Test(
+        arguments: [[0xFF, 0xFF, 0xFF, 0x9C], [0xC0, 0, 0, 0], [0x80, 0, 0, 0x64]] as [[UInt8]])
+    func aFileThatIsNotAsLongAsItSays(size: [UInt8]) throws {
+        let end = [UInt8](repeating: 0, count: 1024)
+        #expect(try refusal(rawHeader("layer", gnuSize: size) + end).contains("damaged"))
+    }
+
     @Test func randomBytes() throws {
         var generator = SystemRandomNumberGenerator()
         for _ in 0..<50 {

@@ -9,25 +9,6 @@ import Testing
 @Suite struct PluginArchiveTests {
     private let limits = ImageStreamLimits(maximumExpansion: 1 << 20)
 
-    /// One entry without content, byte by byte: libarchive itself writes no such names.
-    private func header(_ name: String, type: Character = "0", target: String = "") -> [UInt8] {
-        var block = [UInt8](repeating: 0, count: 512)
-        func put(_ text: String, at offset: Int) {
-            block.replaceSubrange(offset..<offset + text.utf8.count, with: text.utf8)
-        }
-        put(name, at: 0)
-        put("0000644", at: 100)
-        put("00000000000", at: 124)
-        put("        ", at: 148)
-        put(String(type), at: 156)
-        put(target, at: 157)
-        put("ustar\u{0}00", at: 257)
-        put("bôss", at: 265)
-        let sum = String(block.reduce(0) { $0 + Int($1) }, radix: 8)
-        put(String(repeating: "0", count: 6 - sum.count) + sum + "\0", at: 148)
-        return block
-    }
-
     private func file(of bytes: [UInt8]) throws -> FileSource {
         let file = TemporaryFile()
         var copy: CInt = -1
@@ -63,12 +44,22 @@ import Testing
     @Test func namesMayHaveAnyLetters() throws {
         let long = "rootfs/" + String(repeating: "è", count: 40)
         let bytes =
-            header("rootfs/é") + header("rootfs/ü", type: "2", target: "é/ä")
-            + header("rootfs/ö", type: "1", target: "rootfs/é") + header(long)
+            rawHeader("rootfs/é") + rawHeader("rootfs/ü", type: "2", target: "é/ä")
+            + rawHeader("rootfs/ö", type: "1", target: "rootfs/é") + rawHeader(long)
             + [UInt8](repeating: 0, count: 1024)
         #expect(
             try passOn(bytes) == [
                 "config.json", "rootfs/é", "rootfs/ü > é/ä", "rootfs/ö > rootfs/é", long,
             ])
+    }
+
+    /// GNU's second size says how long a file becomes.
+    @Test(
+        arguments: [[0xFF, 0xFF, 0xFF, 0x9C], [0xC0, 0, 0, 0], [0x80, 0, 0, 0x64]] as [[UInt8]])
+    func aFileThatIsNotAsLongAsItSaysIsRefused(size: [UInt8]) throws {
+        let bytes = rawHeader("bin", gnuSize: size) + [UInt8](repeating: 0, count: 1024)
+        #expect(throws: ImageStreamError.self) {
+            try PluginArchive(surveying: try file(of: bytes), limits: limits)
+        }
     }
 }

@@ -129,6 +129,14 @@ def test_a_container_uses_the_plugin_s_volume(
         "options": {"driver": plugin}}) == Code.NOT_FOUND
 
 
+@pytest.mark.parametrize("name", ["plügin", "ein-langes-" + "ä" * 60 + "/plügin"])
+def test_files_may_have_names_in_any_letters(device, plugin, program, name):
+    device.push_plugin(archive(root(program) | {name: program}), plugin)
+    # The engine finds the program only under the very name.
+    device.start_plugin(plugin, plugin, json.dumps(CONFIG | {"entrypoint": [f"/{name}"]}))
+    assert f"{plugin}:latest" in device.plugins()
+
+
 def test_a_stopped_plugin_is_started_again_by_its_instance_alone(device, plugin, program):
     device.push_plugin(archive(root(program)), plugin)
     device.start_plugin(plugin, plugin, json.dumps(CONFIG))

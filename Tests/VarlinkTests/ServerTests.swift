@@ -5,7 +5,8 @@ import Testing
 @testable import Varlink
 
 /// The server, from the bytes' point of view: what any client would see.
-@Suite(.timeLimit(.minutes(1))) struct ServerTests {
+// Sixteen megabytes byte by byte take a while under a sanitizer.
+@Suite(.timeLimit(.minutes(3))) struct ServerTests {
     private static let say = #""method":"org.containerz.test.Echo.Say""#
 
     /// The replies to raw bytes, until the server has nothing more to say to a half-closed peer.
