@@ -25,7 +25,7 @@ public struct AccessInterceptor: ServerInterceptor {
         }
         record.note(AuditKey.decision, "unauthenticated")
         let principal = try await authenticator.principal(
-            record.peer, request.metadata, from: Self.address(record.remotePeer))
+            record.peer, request.metadata, from: PeerAddress.network(of: record.remotePeer))
         record.note(AuditKey.principal, "\(principal)")
         record.note(AuditKey.authentication, principal.proof.rawValue)
         let decision = policy.decide(principal, record.method, request.metadata)
@@ -49,11 +49,5 @@ public struct AccessInterceptor: ServerInterceptor {
         request.metadata.removeAllValues(forKey: Authenticator.nameKey)
         request.metadata.removeAllValues(forKey: Authenticator.passwordKey)
         return try await next(request, context)
-    }
-
-    /// Without the port, which is another one for each connection.
-    static func address(_ peer: String) -> String {
-        guard peer.hasPrefix("ipv"), let colon = peer.lastIndex(of: ":") else { return peer }
-        return String(peer[..<colon])
     }
 }

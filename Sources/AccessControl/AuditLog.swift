@@ -24,8 +24,8 @@ public struct AuditLog: Sendable {
         let elapsed = (ContinuousClock.now - record.started).components
         let milliseconds = Double(elapsed.seconds) * 1000 + Double(elapsed.attoseconds) / 1e15
         var fields: Logger.Metadata = [
-            "service": "\(record.method.service.fullyQualifiedService)",
-            "method": "\(record.method.method)",
+            "service": "\(Self.shortened(record.method.service.fullyQualifiedService))",
+            "method": "\(Self.shortened(record.method.method))",
             "peer": "\(record.remotePeer)", "local": "\(record.localPeer)",
             "tls": "\(record.peer.isSecure)",
             "status": "\(Self.status(record))",

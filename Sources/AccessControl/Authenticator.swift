@@ -35,10 +35,15 @@ public struct Authenticator {
         }
         if let certificate = peer.certificate {
             // gRPC proposal A43: URIs; without any, DNS names; without any, the subject.
-            let names =
-                [certificate.uriNames, certificate.dnsNames, [certificate.subject]]
-                .first { !$0.isEmpty } ?? []
-            return Principal(.certificate, names)
+            let kinds = [certificate.uriNames, certificate.dnsNames, [certificate.subject]]
+            let names = kinds.first { !$0.isEmpty } ?? []
+            guard !kinds.joined().contains(where: Self.isOfAnotherKind) else {
+                throw RPCError(
+                    code: .unauthenticated,
+                    message: "the client certificate has a name that only other proofs give")
+            }
+            return Principal(
+                .certificate, names, otherNames: kinds.joined().filter { !names.contains($0) })
         }
         if let credentials = peer.credentials {
             return Principal(.unixPeer, ["unix:\(Self.userName(credentials.userID))"])
@@ -49,6 +54,11 @@ public struct Authenticator {
             message: passwords == nil
                 ? "there is no client certificate"
                 : "there is neither a client certificate nor a username and password")
+    }
+
+    /// Who signs certificates does not say who has which account.
+    private static func isOfAnotherKind(_ name: String) -> Bool {
+        name.hasPrefix("unix:") || name.hasPrefix("user:")
     }
 
     private static func only(_ key: String, in metadata: Metadata) throws(RPCError) -> String? {

@@ -27,7 +27,7 @@ public final class CurrentPolicy: Sendable {
         }
         return policy.decide(
             AuthorizationRequest(
-                principals: principal.names,
+                principals: principal.names, otherNames: principal.otherNames,
                 path: "/\(method.fullyQualifiedMethod)", headers: headers))
     }
 }

@@ -10,7 +10,9 @@ public final class PasswordAuthentication {
     private var remembered: [[UInt8]: ContinuousClock.Instant] = [:]
     /// Of this process, so that what is remembered says nothing to anybody else.
     private let key: [UInt8]
-    private var hashing = 0
+    /// The addresses whose passwords are being hashed, one for each.
+    private var hashing: Set<String> = []
+    private var checks: [[UInt8]: Task<Bool, any Error>] = [:]
     private var generation = 0
 
     nonisolated static let longestName = 256
@@ -21,10 +23,11 @@ public final class PasswordAuthentication {
     private static let memory: Duration = .seconds(60)
     private static let mostRemembered = 1024
     /// An answer to a wrong password takes at least this long.
-    private static let penalty: Duration = .seconds(1)
+    private let penalty: Duration
 
-    public init(_ file: PasswordFile) {
+    public init(_ file: PasswordFile, penalty: Duration = .seconds(1)) {
         self.file = file
+        self.penalty = penalty
         var key = [UInt8](repeating: 0, count: 32)
         // Fails only where the system has no randomness at all; nothing is remembered then.
         self.key = RAND_bytes(&key, CInt(key.count)) == 1 ? key : []
@@ -34,6 +37,7 @@ public final class PasswordAuthentication {
     public func replace(_ file: PasswordFile) {
         self.file = file
         remembered = [:]
+        checks = [:]
         generation += 1
     }
 
@@ -43,40 +47,50 @@ public final class PasswordAuthentication {
         _ name: String, _ password: String, from address: String
     ) async throws -> Principal {
         let principal = Principal(.password, ["user:\(name)"])
-        guard !name.isEmpty, name.utf8.count <= Self.longestName,
-            password.utf8.count <= Self.longestPassword,
-            !name.utf8.contains(0), !password.utf8.contains(0)
+        guard PasswordFile.isName(name), password.utf8.count <= Self.longestPassword,
+            !password.utf8.contains(0)
         else { throw Self.refusal }
-        let token = self.token(name, password)
-        if let token, let until = remembered[token], until > .now { return principal }
+        // Before what is remembered: a guess that hits it is a guess all the same.
         if let rest = throttle.lock(name, from: address, at: .now) {
             throw RPCError(
                 code: .unauthenticated,
                 message: "too many failed logins: try again in "
                     + "\(rest.components.seconds + 1) s")
         }
-        guard hashing < Self.mostHashing else {
+        // Of this address alone: that somebody else has just logged in is nobody's business.
+        let token = self.token(name, password, address)
+        if let token, let until = remembered[token], until > .now { return principal }
+        // A client that begins with several RPCs at once is checked once.
+        if let token, let check = checks[token] {
+            guard try await check.value else { throw Self.refusal }
+            return principal
+        }
+        guard hashing.count < Self.mostHashing, !hashing.contains(address) else {
             throw RPCError(
                 code: .unavailable, message: "too many logins at a time: try again")
         }
         let generation = self.generation
-        let isRight = try await verify(name, password)
+        let start = ContinuousClock.now
+        hashing.insert(address)
+        let check = Task { [file] in
+            defer { hashing.remove(address) }
+            return try await withOwnThread(named: "password") { file.verify(name, password) }
+        }
+        if let token { checks[token] = check }
+        let result = await check.result
+        if let token { checks[token] = nil }
+        let isRight = try result.get()
         guard isRight else {
             throttle.failed(name, from: address, at: .now)
-            try await EventLoop.sleep(for: Self.penalty)
+            // However long hashing took, so that names with other costs cannot be told apart.
+            let rest = start + penalty - .now
+            if rest > .zero { try await EventLoop.sleep(for: rest) }
             throw Self.refusal
         }
         throttle.succeeded(name, from: address)
         // The file may have changed meanwhile.
         if let token, generation == self.generation { remember(token) }
         return principal
-    }
-
-    private func verify(_ name: String, _ password: String) async throws -> Bool {
-        hashing += 1
-        defer { hashing -= 1 }
-        let file = self.file
-        return try await withOwnThread(named: "password") { file.verify(name, password) }
     }
 
     /// The same for a wrong name and a wrong password.
@@ -91,10 +105,10 @@ public final class PasswordAuthentication {
         remembered[token] = .now + Self.memory
     }
 
-    /// An HMAC of name and password; nil when it cannot be made.
-    private func token(_ name: String, _ password: String) -> [UInt8]? {
+    /// An HMAC of name, password and address; nil when it cannot be made.
+    private func token(_ name: String, _ password: String, _ address: String) -> [UInt8]? {
         guard !key.isEmpty else { return nil }
-        let text = Array(name.utf8) + [0] + Array(password.utf8)
+        let text = Array(address.utf8) + [0] + Array(name.utf8) + [0] + Array(password.utf8)
         var token = [UInt8](repeating: 0, count: 32)
         var length: UInt32 = 0
         guard

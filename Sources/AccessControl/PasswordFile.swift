@@ -29,6 +29,8 @@ public struct PasswordFile: Hashable, Sendable {
             }
             // What follows in a shadow(5) file is of no interest.
             let hash = String(fields[1].prefix { $0 != ":" })
+            // As passwd(1) locks an account.
+            if hash.hasPrefix("!") { continue }
             guard Self.methods.contains(where: hash.hasPrefix),
                 Self.crypt("", setting: hash) != nil
             else {
@@ -57,9 +59,10 @@ public struct PasswordFile: Hashable, Sendable {
         return isEqual && known != nil
     }
 
-    private static func isName(_ text: Substring) -> Bool {
+    /// ASCII alone: Swift takes two spellings of one letter for the same name, and policies do not.
+    static func isName(_ text: some StringProtocol) -> Bool {
         !text.isEmpty && text.utf8.count <= PasswordAuthentication.longestName
-            && text.utf8.allSatisfy { $0 > 0x20 && $0 != 0x7F }
+            && text.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F }
     }
 
     static func crypt(_ phrase: String, setting: String) -> String? {

@@ -13,10 +13,13 @@ public struct Principal: Hashable, Sendable, CustomStringConvertible {
     public var proof: Proof
     /// All names that policies may match; never empty but without a proof.
     public var names: [String]
+    /// Further names, which only deny rules look at.
+    public var otherNames: [String]
 
-    public init(_ proof: Proof, _ names: [String]) {
+    public init(_ proof: Proof, _ names: [String], otherNames: [String] = []) {
         self.proof = proof
         self.names = names
+        self.otherNames = otherNames
     }
 
     /// Nobody, on a device that asks for no proof.

@@ -104,6 +104,10 @@ struct ContainerzDaemon: ParsableCommand {
         guard crl == nil || clientCA != nil else {
             throw ValidationError("--crl goes with --client-ca")
         }
+        guard !insecure || passwdFile == nil else {
+            throw ValidationError(
+                "--insecure and --passwd-file exclude each other: no password travels without TLS")
+        }
         guard !insecure || tlsCert == nil else {
             throw ValidationError("--insecure and --tls-cert exclude each other")
         }

@@ -27,6 +27,13 @@ import Testing
         }
     }
 
+    @Test("A locked account cannot log in, and the others can")
+    func locked() throws {
+        let made = try #require(Self.hash(of: "secret"))
+        let file = try PasswordFile(parsing: Array("alice:!\(made)\nbob:\(made)\n".utf8))
+        #expect(!file.verify("alice", "secret") && file.verify("bob", "secret"))
+    }
+
     @Test("A name that is there twice is refused")
     func duplicates() throws {
         let made = try #require(Self.hash(of: "x"))

@@ -1,0 +1,19 @@
+import Testing
+
+@testable import AccessControl
+
+@Suite("Where requests come from") struct PeerAddressTests {
+    @Test(
+        "One address, or what one peer may have of them",
+        arguments: [
+            ("ipv4:192.0.2.1:5", "ipv4:192.0.2.1"),
+            ("ipv6:[::ffff:192.0.2.1]:5", "ipv4:192.0.2.1"),
+            ("ipv6:[2001:db8:1:2:3:4:5:6]:5", "ipv6:20:1:d:b8:0:1:0:2/64"),
+            ("ipv6:[2001:db8:1:2::9]:7", "ipv6:20:1:d:b8:0:1:0:2/64"),
+            ("ipv6:[fe80::1%eth0]:5", "ipv6:fe:80:0:0:0:0:0:0/64"),
+            ("unix:1000", "unix:1000"), ("unknown", "unknown"),
+        ])
+    func networks(_ peer: String, _ network: String) {
+        #expect(PeerAddress.network(of: peer) == network)
+    }
+}
