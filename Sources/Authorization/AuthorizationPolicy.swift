@@ -5,14 +5,21 @@ public struct AuthorizationRequest: Hashable, Sendable {
     /// The names that the peer has proved to have; none without TLS, and the empty one for a
     /// peer that showed no certificate.
     public var principals: [String]
+    /// Further names it has proved, which deny rules look at as well: a certificate has several
+    /// kinds, and being denied by one of them is being denied.
+    public var otherNames: [String]
     /// `/SERVICE/METHOD`.
     public var path: String
     /// The request's text headers by their names in lower case, several values of one name
     /// joined by commas.
     public var headers: [String: String]
 
-    public init(principals: [String], path: String, headers: [String: String] = [:]) {
+    public init(
+        principals: [String], otherNames: [String] = [], path: String,
+        headers: [String: String] = [:]
+    ) {
         self.principals = principals
+        self.otherNames = otherNames
         self.path = path
         self.headers = headers
     }
@@ -54,10 +61,11 @@ public struct AuthorizationPolicy: Hashable, Sendable {
     }
 
     public func decide(_ request: AuthorizationRequest) -> AuthorizationDecision {
-        if let rule = denyRules.first(where: { $0.matches(request) }) {
+        let names = request.principals + request.otherNames
+        if let rule = denyRules.first(where: { $0.matches(request, names) }) {
             return .denied(by: rule.name)
         }
-        if let rule = allowRules.first(where: { $0.matches(request) }) {
+        if let rule = allowRules.first(where: { $0.matches(request, request.principals) }) {
             return .allowed(by: rule.name)
         }
         return .unmatched
@@ -70,6 +78,11 @@ public struct AuthorizationPolicy: Hashable, Sendable {
         var rules: [AuthorizationRule] = []
         for (index, element) in readers.enumerated() {
             let rule = try AuthorizationRule(element)
+            // gRPC takes an empty list for anybody, and somebody who wrote it may have as well:
+            // a rule that denies nobody is none that anybody wants.
+            guard key != "deny_rules" || !rule.hasEmptyList else {
+                throw reader.failure("\(key)[\(index)]", "has an empty list, which denies nobody")
+            }
             guard !rules.contains(where: { $0.name == rule.name }) else {
                 throw reader.failure("\(key)[\(index)].name", "'\(rule.name)' is there twice")
             }

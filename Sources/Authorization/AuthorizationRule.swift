@@ -33,10 +33,13 @@ struct AuthorizationRule: Hashable, Sendable {
         try reader.finish()
     }
 
-    func matches(_ request: AuthorizationRequest) -> Bool {
+    var hasEmptyList: Bool { principals?.isEmpty ?? false || paths?.isEmpty ?? false }
+
+    /// - Parameter names: those of the peer that count.
+    func matches(_ request: AuthorizationRequest, _ names: [String]) -> Bool {
         if let principals {
             guard
-                request.principals.contains(where: { name in
+                names.contains(where: { name in
                     principals.contains { $0.matches(name) }
                 })
             else { return false }

@@ -22,7 +22,32 @@ public struct JSONObjectReader {
         } catch {
             throw Failure("it is not JSON")
         }
+        guard Self.colons(in: text) == value.members else {
+            throw Failure("a key is there twice")
+        }
         try self.init(value, at: "")
+    }
+
+    /// The colons outside strings, one for each key: the decoder drops one of two equal keys in
+    /// silence, and with it perhaps a rule.
+    ///
+    /// - Parameter text: sound JSON.
+    private static func colons(in text: [UInt8]) -> Int {
+        var count = 0
+        var isInString = false
+        var isEscaped = false
+        for byte in text {
+            if isEscaped {
+                isEscaped = false
+            } else if byte == UInt8(ascii: "\\") {
+                isEscaped = true
+            } else if byte == UInt8(ascii: "\"") {
+                isInString.toggle()
+            } else if byte == UInt8(ascii: ":"), !isInString {
+                count += 1
+            }
+        }
+        return count
     }
 
     /// - Throws: ``Failure`` when the value is no object.
@@ -111,4 +136,15 @@ public struct JSONObjectReader {
     }
 
     private func place(_ key: String) -> String { path.isEmpty ? key : "\(path).\(key)" }
+}
+
+extension JSONValue {
+    /// The keys of all objects in it.
+    fileprivate var members: Int {
+        switch self {
+        case .object(let fields): fields.values.reduce(fields.count) { $0 + $1.members }
+        case .array(let elements): elements.reduce(0) { $0 + $1.members }
+        case .null, .bool, .int, .double, .string: 0
+        }
+    }
 }

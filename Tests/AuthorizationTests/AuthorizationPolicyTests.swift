@@ -70,12 +70,37 @@ import Testing
         #expect(try decide(rules, ["p"]) == .unmatched)
     }
 
+    @Test("A deny rule looks at every name, an allow rule at the first kind alone")
+    func otherNames() throws {
+        let policy = try policy(
+            """
+            "deny_rules": [{"name": "d", "source": {"principals": ["CN=mallory"]}}],
+            "allow_rules": [{"name": "a", "source": {"principals": ["uri:x", "CN=other"]}}]
+            """)
+        func decide(_ names: [String], _ others: [String]) -> AuthorizationDecision {
+            policy.decide(
+                AuthorizationRequest(principals: names, otherNames: others, path: "/s/M"))
+        }
+        #expect(decide(["uri:x"], ["CN=mallory"]) == .denied(by: "d"))
+        #expect(decide(["uri:x"], ["CN=alice"]) == .allowed(by: "a"))
+        #expect(decide(["uri:y"], ["CN=other"]) == .unmatched)
+    }
+
     @Test(
         "What is wrong is refused, and the message says where",
         arguments: [
             (#"{}"#, "name is missing"),
             (#"{"name": "p"}"#, "allow_rules is missing"),
             (#"{"name": "p", "allow_rules": [], "x": 1}"#, "x is not known"),
+            (
+                #"{"name": "p", "allow_rules": [], "deny_rules": [], "deny_rules": []}"#,
+                "a key is there twice"
+            ),
+            (
+                #"{"name": "p", "allow_rules": [], "deny_rules": [{"name": "d", "#
+                    + #""source": {"principals": []}}]}"#,
+                "deny_rules[0] has an empty list, which denies nobody"
+            ),
             (#"{"name": "p", "allow_rules": {}}"#, "allow_rules is not a list"),
             (#"{"name": "p", "allow_rules": [{}]}"#, "allow_rules[0].name is missing"),
             (

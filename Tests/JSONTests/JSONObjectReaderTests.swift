@@ -30,6 +30,14 @@ import Testing
         }
     }
 
+    @Test("A colon, a quote and a backslash in a string are text")
+    func twice() throws {
+        _ = try reader(#"{"a:b": ":\\", "c\"d:": "\":", "e": [{"f": {}}]}"#)
+        #expect(throws: JSONObjectReader.Failure("a key is there twice")) {
+            try reader(#"{"a": {"b": 1, "b": 2}}"#)
+        }
+    }
+
     @Test(arguments: ["", "[]", "7", "{", "{}x", #"{"a" 1}"#])
     func othersAreRefused(_ text: String) {
         #expect(throws: JSONObjectReader.Failure.self) { try reader(text) }
