@@ -116,7 +116,7 @@ public struct HTTP2ServerTransport: ServerTransport {
     }
 
     /// Takes certificates and keys anew from their files, for connections that are still to come;
-    /// those that there are go on.
+    /// streams go on, and their clients connect anew for the next one.
     ///
     /// - Throws: `TLSError`; then everything stays as it was.
     @EventLoop
@@ -186,6 +186,9 @@ private final class ServerCore {
 
     func reloadCertificates() throws(TLSError) {
         contexts = try Self.contexts(of: endpoints)
+        // Their streams go on to the end; for the next one the peer has to show its certificate
+        // to the new rules, which may have revoked it.
+        for connection in connections.values where connection.isSecure { connection.drain() }
     }
 
     func start(_ calls: AsyncStream<ServerStream>.Continuation) throws {

@@ -55,7 +55,11 @@ struct RequestHead {
     }
 
     private static func method(of path: String) -> MethodDescriptor? {
-        guard path.hasPrefix("/") else { return nil }
+        // ASCII alone: Swift takes two spellings of one letter for the same method, and policies
+        // do not.
+        guard path.hasPrefix("/"), path.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F }) else {
+            return nil
+        }
         let names = path.dropFirst().split(separator: "/", omittingEmptySubsequences: false)
         guard names.count == 2, !names[0].isEmpty, !names[1].isEmpty else { return nil }
         return MethodDescriptor(fullyQualifiedService: String(names[0]), method: String(names[1]))

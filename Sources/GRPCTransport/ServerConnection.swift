@@ -43,6 +43,9 @@ final class ServerConnection: HTTP2ConnectionDelegate {
     /// Bytes of messages that it holds.
     var held: Int { connection?.held ?? 0 }
 
+    /// Whether the peer's identity rests on certificates.
+    var isSecure: Bool { identity.isSecure }
+
     func drain() { connection?.drain() }
     func close(_ error: any Error) { connection?.close(error) }
 

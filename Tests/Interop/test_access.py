@@ -154,6 +154,15 @@ def test_every_rpc(peer, mutual, either):
                 assert code == otherwise, method
 
 
+@pytest.mark.parametrize("name", ["unix:root", "user:bob"])
+def test_a_certificate_gives_nobody_s_account(mutual, name):
+    kind = name.replace(":", "-")
+    mutual.certificates.forged = mutual.certificates.authority.issue(
+        f"forged-{kind}", f"URI:{name}", "clientAuth")
+    with mutual.channel("forged") as channel:
+        assert call(channel, "ListImage") == Code.UNAUTHENTICATED
+
+
 def test_the_table_has_every_rpc(mutual):
     service = messages.DESCRIPTOR.services_by_name["Containerz"]
     assert sorted(WRITE) == sorted(method.name for method in service.methods)
@@ -293,14 +302,17 @@ def test_a_certificate_that_is_revoked_meanwhile(docker_stack, tmp_path):
     shutil.copy(authority.revoke(front.certificates.foreign_client[0]), revocations)
     front.arguments[front.arguments.index("--crl") + 1] = revocations
     with front:
-        with front.channel("revoked_client") as channel:
-            assert call(channel, "ListImage") == Code.OK
+        old = front.channel("revoked_client")
+        assert call(old, "ListImage") == Code.OK
         shutil.copy(authority.revoke(front.certificates.revoked_client[0]), revocations)
 
         def is_refused():
             with front.channel("revoked_client") as channel:
                 return call(channel, "ListImage") == Code.UNAVAILABLE
         wait_until(is_refused, "the list to be read")
+        # The connection that was there already, too.
+        wait_until(lambda: call(old, "ListImage") == Code.UNAVAILABLE, "the old connection's end")
+        old.close()
         with front.channel("client") as channel:
             assert call(channel, "ListImage") == Code.OK
 
@@ -333,10 +345,22 @@ def test_files_that_cannot_be_trusted(docker_stack, tmp_path, change, message):
 @pytest.mark.parametrize("arguments", [
     ["--tls-cert", "x"], ["--tls-cert", "x", "--tls-key", "y"], ["--client-ca", "x"],
     ["--insecure", "--tls-cert", "x", "--tls-key", "y", "--client-ca", "z"],
-    ["--tls-min-version", "1.1"], ["--crl", "x"]])
+    ["--tls-min-version", "1.1"], ["--insecure", "--passwd-file", "x"], ["--crl", "x"]])
 def test_options_that_do_not_go_together(arguments):
     done = subprocess.run([PROGRAMS / "containerzd", *arguments], capture_output=True, timeout=30)
     assert done.returncode == 64
+
+
+def test_no_session_is_given_out_that_would_not_be_taken_back(docker_stack, tmp_path):
+    with Front(docker_stack, tmp_path / "front") as front:
+        certificate, key = front.certificates.client
+        session = tmp_path / "session"
+        output = subprocess.run(
+            ["openssl", "s_client", "-connect", f"localhost:{front.port}", "-tls1_2", "-alpn",
+             "h2", "-cert", certificate, "-key", key, "-sess_out", session],
+            stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace").stdout
+        assert "ALPN protocol: h2" in output and "session ticket" not in output
+        assert not session.exists()
 
 
 def test_an_old_version_of_tls_is_refused(docker_stack, tmp_path):
