@@ -224,14 +224,18 @@ public final class Updater {
     /// Looks after the old container for a while.
     private func watch(_ instance: String) {
         guard watches[instance] == nil, let record = journal.records[instance],
-            record.state == .failed, let end = record.watchedUntil,
-            end > Date.now.timeIntervalSince1970
+            record.state == .failed, let recorded = record.watchedUntil,
+            recorded > Date.now.timeIntervalSince1970
         else { return }
+        // The clock of a device that has just started may be years behind.
+        let rest = min(
+            .seconds(recorded - Date.now.timeIntervalSince1970), Self.watchTime)
+        let end = ContinuousClock.now + rest
         watches[instance] = Task { [self] in
             var delay = Self.firstLook
             // Once: that it was stopped by us can happen once, and what ends by itself may.
             var mayStart = true
-            while Date.now.timeIntervalSince1970 < end {
+            while ContinuousClock.now < end {
                 do {
                     try await EventLoop.sleep(for: delay)
                     try Task.checkCancellation()
@@ -247,7 +251,8 @@ public final class Updater {
                 }
                 delay = min(delay * 2, Self.lastRetry)
             }
-            watches[instance] = nil
+            // A task that was cancelled is not the one that is kept there.
+            if !Task.isCancelled { watches[instance] = nil }
         }
     }
 

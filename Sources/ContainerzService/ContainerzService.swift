@@ -28,12 +28,16 @@ public struct ContainerzService: RegistrableRPCService {
 
     private typealias Method = Gnoi_Containerz_Containerz.Method
 
+    /// Each has a thread that unpacks a tarball, and a text that may be long.
+    private static let maximumPluginStarts = 4
+
     let runtime: RuntimeClient
     let configuration: Configuration
     let logger: Logger
     let deploys: DeployAdmission
     let plugins: PluginStore
     let pluginDeploys: DeployAdmission
+    let pluginStarts: DeployAdmission
 
     public init(_ runtime: RuntimeClient, _ configuration: Configuration, logger: Logger) {
         self.runtime = runtime
@@ -41,7 +45,10 @@ public struct ContainerzService: RegistrableRPCService {
         self.logger = logger
         deploys = DeployAdmission(maximum: configuration.maximumDeploys)
         plugins = PluginStore(configuration.pluginFolder)
-        pluginDeploys = DeployAdmission(maximum: configuration.maximumDeploys)
+        pluginDeploys = DeployAdmission(
+            maximum: configuration.maximumDeploys, of: "plugins are being deployed")
+        pluginStarts = DeployAdmission(
+            maximum: Self.maximumPluginStarts, of: "plugins are being started")
     }
 
     public func registerMethods<Transport: ServerTransport>(

@@ -1,14 +1,19 @@
 import GRPCCore
 import SystemIO
 
-/// How many images are being deployed, and how much room they will take.
+/// How many images, say, are being deployed, and how much room they will take.
 @EventLoop
 final class DeployAdmission {
     private let maximum: Int
+    /// What they are, and what is done with them.
+    private let work: String
     private var count = 0
     private var reserved: Int64 = 0
 
-    nonisolated init(maximum: Int) { self.maximum = maximum }
+    nonisolated init(maximum: Int, of work: String = "images are being deployed") {
+        self.maximum = maximum
+        self.work = work
+    }
 
     /// - Parameter free: bytes the engine's storage has left; nil where that is not known.
     /// - Throws: RESOURCE_EXHAUSTED.
@@ -16,7 +21,7 @@ final class DeployAdmission {
         guard count < maximum else {
             throw RPCError(
                 code: .resourceExhausted,
-                message: "\(count) images are being deployed already; try again later")
+                message: "\(count) \(work) already; try again later")
         }
         if let free {
             let (needed, overflow) = reserved.addingReportingOverflow(size)

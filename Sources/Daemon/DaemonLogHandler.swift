@@ -113,27 +113,37 @@ public struct DaemonLogHandler: LogHandler {
     private static func quoted(_ text: String) -> String {
         let isPlain =
             !text.isEmpty
-            && text.unicodeScalars.allSatisfy { $0.value > 0x20 && $0 != "\"" && $0 != "=" }
+            && text.unicodeScalars.allSatisfy {
+                $0.value > 0x20 && !["\"", "=", "\\"].contains($0)
+            }
         if isPlain { return printable(text) }
-        return
-            "\"\(printable(text.split(separator: "\"", omittingEmptySubsequences: false).joined(separator: "\\\"")))\""
+        let escaped = text.unicodeScalars.map {
+            ["\"", "\\"].contains($0) ? "\\\($0)" : String($0)
+        }
+        return "\"\(printable(escaped.joined()))\""
     }
 
     /// Without control characters, so that nobody can write a line of the log but the daemon.
     private static func printable(_ text: String) -> String {
-        guard text.unicodeScalars.contains(where: { $0.value < 0x20 || $0.value == 0x7F }) else {
-            return text
-        }
+        guard text.unicodeScalars.contains(where: isControl) else { return text }
         return text.unicodeScalars.map {
             switch $0 {
             case "\n": "\\n"
             case "\r": "\\r"
             case "\t": "\\t"
-            case let scalar where scalar.value < 0x20 || scalar.value == 0x7F:
+            case let scalar where isControl(scalar):
                 "\\x" + (scalar.value < 16 ? "0" : "") + String(scalar.value, radix: 16)
             case let scalar: String(scalar)
             }
         }.joined()
+    }
+
+    /// What moves the cursor or begins a line, somewhere.
+    private static func isControl(_ scalar: Unicode.Scalar) -> Bool {
+        switch scalar.value {
+        case 0..<0x20, 0x7F...0x9F, 0x2028, 0x2029: true
+        default: false
+        }
     }
 
     private static let writeToStandardError: @Sendable ([UInt8]) -> Void = { bytes in

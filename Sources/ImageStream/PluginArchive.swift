@@ -25,7 +25,8 @@ public struct PluginArchive: Hashable, Sendable {
         surveying source: FileSource, limits: ImageStreamLimits
     ) throws(ImageStreamError) {
         var config: [UInt8]?
-        var tops: Set<Substring> = []
+        // Not the names themselves, of which there may be a million.
+        var isOrderly = true
         var files = 0
         try Self.forEachEntry(of: source, limits) { name, entry, reader throws(ImageStreamError) in
             guard let top = name.path.split(separator: "/").first else { return }
@@ -34,7 +35,12 @@ public struct PluginArchive: Hashable, Sendable {
             {
                 config = try Self.document(reader)
             } else {
-                tops.insert(top)
+                let isFolder =
+                    archive_entry_filetype(entry) == cz_directory && entry.hardlink == nil
+                // A link of that name would lead out of the root file system.
+                if top != Self.folder || name.path == Self.folder && !isFolder {
+                    isOrderly = false
+                }
                 files += 1
                 // What is damaged is found now, not when it is passed on.
                 while try !reader.nextBlock().isEmpty {}
@@ -43,7 +49,7 @@ public struct PluginArchive: Hashable, Sendable {
         guard files > 0 else { throw .notAPlugin(reason: "there is no root file system in it") }
         self.config = config
         digest = source.finish()
-        hasFolder = tops == [Substring(Self.folder)]
+        hasFolder = isOrderly
     }
 
     /// Passes the tarball on in Docker's form; it blocks.
@@ -71,6 +77,10 @@ public struct PluginArchive: Hashable, Sendable {
                 if bytes.isEmpty { break }
                 try writer.write(bytes)
             }
+        }
+        // Another tarball may have taken the name since.
+        guard source.finish() == digest else {
+            throw .notAPlugin(reason: "it was replaced while it was being started")
         }
         try writer.finish()
     }

@@ -70,6 +70,9 @@ public enum TrustedFile {
                 + "to the user of this program"
         }
         if status.st_mode & S_IWOTH != 0 { return "everybody may write to it: chmod o-w" }
+        if status.st_mode & S_IWGRP != 0, status.st_gid != 0 {
+            return "group \(status.st_gid) may write to it: chmod g-w"
+        }
         if content == .secret, status.st_mode & S_IROTH != 0 {
             return "everybody may read it: chmod o-r"
         }
