@@ -65,6 +65,7 @@ final class PullProcess {
     /// Passes the tarball on until it ends.
     func copy(_ push: @EventLoop (Data) async -> Void) async throws {
         while true {
+            try Task.checkCancellation()
             var chunk = Data()
             guard let count = try tarball.read({ chunk = Data($0) }) else {
                 try await tarball.wait()

@@ -214,6 +214,29 @@ def test_what_the_device_cannot_fetch(registry, docker_device, unique, code, dow
         assert deploy.status() == code
 
 
+def test_a_client_that_goes_away_ends_the_fetching(registry, docker_stack, docker_device, unique):
+    def trouble(handler, count):
+        if not handler.is_blob:
+            return False
+        handler.send_response(200)
+        handler.send_header("Content-Length", "1000000")
+        handler.end_headers()
+        while True:
+            handler.wfile.write(b"x")
+            time.sleep(0.05)
+
+    def children():
+        pid = docker_stack.front.pid
+        return "".join(open(f"/proc/{pid}/task/{task}/children").read()
+                       for task in os.listdir(f"/proc/{pid}/task")).split()
+    with Front(registry, trouble) as front, docker_device.deploy() as deploy:
+        deploy.transfer(unique("fetched"), "1", 0, remote_download={
+            "path": f"{front.address}/apps/web:1", "protocol": "HTTP"})
+        wait_until(children, "cz-pull to run")
+        deploy.call.cancel()
+        wait_until(lambda: not children(), "cz-pull to end")
+
+
 # --- Trouble ---
 
 
