@@ -86,6 +86,8 @@ final class HTTP2Session {
     /// The memory for field names and values seen before, in either direction: HTTP/2's own
     /// default, whatever the peer would like.
     private static let headerTableSize = 4096
+    /// The types after HTTP/2's own.
+    private static let unknownFrames: ClosedRange<UInt8> = 10...255
     /// nghttp2 counts resets too, but by whole seconds, so it is only the second line.
     private static let resetReserve = 2
 
@@ -105,6 +107,11 @@ final class HTTP2Session {
         nghttp2_option_set_max_continuations(options, Self.maximumContinuations)
         nghttp2_option_set_max_settings(options, Self.maximumSettings)
         nghttp2_option_set_max_deflate_dynamic_table_size(options, Self.headerTableSize)
+        // nghttp2 drops frames that it does not know without a word, unless they are asked for;
+        // then they can be counted.
+        for type in Self.unknownFrames {
+            nghttp2_option_set_user_recv_extension_type(options, type)
+        }
         if let resets = limits.conduct?.resets {
             nghttp2_option_set_stream_reset_rate_limit(
                 options, UInt64(clamping: resets.burst * Self.resetReserve),
@@ -374,6 +381,9 @@ final class HTTP2Session {
             return HTTP2Session.notify(context, of: frame) { delegate, frame in
                 delegate.frameBegan(frame) ? 0 : CInt(NGHTTP2_ERR_CALLBACK_FAILURE.rawValue)
             }
+        }
+        nghttp2_session_callbacks_set_unpack_extension_callback(table) { _, _, _, _ in
+            CInt(NGHTTP2_ERR_CANCEL.rawValue)
         }
         nghttp2_session_callbacks_set_on_invalid_frame_recv_callback(table) { _, _, _, context in
             HTTP2Session.notify(context, of: ()) { delegate, _ in

@@ -19,12 +19,13 @@ enum StatusHeaders {
         // A byte becomes three at most.
         if text.utf8.count <= longestMessage / 3 { return text }
         let ellipsis = "…"
-        var room = longestMessage - percentEncoded(ellipsis).utf8.count
+        let room = longestMessage - percentEncoded(ellipsis).utf8.count
         var kept = String.UnicodeScalarView()
+        var size = 0
         for scalar in text.unicodeScalars {
-            room -= percentEncoded(String(scalar)).utf8.count
-            guard room >= 0 else { return String(kept) + ellipsis }
-            kept.append(scalar)
+            size += percentEncoded(String(scalar)).utf8.count
+            if size > longestMessage { return String(kept) + ellipsis }
+            if size <= room { kept.append(scalar) }
         }
         return text
     }

@@ -25,6 +25,11 @@ struct EchoService: RegistrableRPCService {
     var onCancel: @Sendable (String) -> Void = { _ in }
     /// Told who called.
     var onPeer: @Sendable (PeerIdentity?) -> Void = { _ in }
+    /// Told of each handler that begins, 1, or ends, -1, without looking at its RPC.
+    var onStubborn: @Sendable (Int) -> Void = { _ in }
+    /// What "Fail" says.
+    var failure = "a ü % and\na line"
+    var trailer = "test"
 
     func registerMethods<Transport: ServerTransport>(with router: inout RPCRouter<Transport>) {
         let onCancel = self.onCancel
@@ -46,9 +51,18 @@ struct EchoService: RegistrableRPCService {
                 return ["end": "yes", "bytes-bin": .binary([0, 1, 255])]
             }
         }
+        let (failure, trailer) = (self.failure, self.trailer)
         register("Fail") { _, _ in
             throw RPCError(
-                code: .failedPrecondition, message: "a ü % and\na line", metadata: ["why": "test"])
+                code: .failedPrecondition, message: failure, metadata: ["why": "\(trailer)"])
+        }
+        let onStubborn = self.onStubborn
+        register("Stubborn") { _, _ in
+            onStubborn(1)
+            // A task of its own is not cancelled with the RPC.
+            await Task { try? await EventLoop.sleep(for: .seconds(1)) }.value
+            onStubborn(-1)
+            return StreamingServerResponse { _ in [:] }
         }
         register("Wait") { _, context in
             StreamingServerResponse { writer in

@@ -1,0 +1,137 @@
+import GRPCCore
+import Synchronization
+import SystemIO
+import Testing
+
+@testable import GRPCTransport
+
+@Suite(.timeLimit(.minutes(1))) struct HostileTests {
+    @Test func aLongErrorIsCutAndArrives() async throws {
+        let text = String(repeating: "ü", count: 100_000)
+        let error = await #expect(throws: RPCError.self) {
+            try await withEcho(service: EchoService(failure: text)) { client, _, _ in
+                _ = try await client.collect("Fail")
+            }
+        }
+        #expect(error?.code == .failedPrecondition)
+        #expect(error?.message.hasPrefix("üüü") == true)
+        #expect(error?.message.hasSuffix("ü…") == true)
+    }
+
+    @Test(arguments: [0, 1000, 1365, 1366, 4096, 5000], ["a", "%", "é", "𝄞"])
+    func aStatusMessageStaysWithinItsLimit(count: Int, character: String) {
+        var headers = HeaderList()
+        let text = String(repeating: character, count: count)
+        StatusHeaders.append(Status(code: .internalError, message: text), to: &headers)
+        let sent = headers["grpc-message"] ?? ""
+        #expect(sent.utf8.count <= StatusHeaders.longestMessage)
+        let whole = StatusHeaders.percentEncoded(text)
+        let fits = whole.utf8.count <= StatusHeaders.longestMessage
+        #expect(fits == (sent == whole))
+    }
+
+    @Test func trailersThatCannotBeSentEndTheCall() async throws {
+        // nghttp2 sends no header list over 64 KiB; the client must not wait for ever.
+        let service = EchoService(trailer: String(repeating: "x", count: 100_000))
+        let error = await #expect(throws: RPCError.self) {
+            try await withEcho(service: service) { client, _, _ in
+                _ = try await client.collect("Fail")
+            }
+        }
+        #expect(error?.code == .internalError)
+    }
+
+    @Test func valuesWithoutNumberAreRefused() {
+        var headers = HeaderList()
+        headers.append("x-bin", String(repeating: ",", count: 10_000))
+        let error = #expect(throws: RPCError.self) { try MetadataHeaders.metadata(of: headers) }
+        #expect(error?.code == .invalidArgument)
+    }
+
+    @Test func headersOverTheLimitAreCountedButNotKept() {
+        var headers = HeaderList()
+        let value = [UInt8](repeating: 1, count: 600)
+        value.withUnsafeBufferPointer { value in
+            for _ in 0..<10 { headers.append(value, value, limit: 2000) }
+        }
+        #expect(headers.fields.count == 1)
+        #expect(headers.size == 10 * (1200 + 32))
+    }
+
+    @Test func aQueueKnowsWhatItHolds() {
+        var queue = InboundQueue()
+        for _ in 0..<10 { queue.append(.message(MessageBytes(repeating: 0, count: 1000))) }
+        #expect(queue.held >= 10_000)
+        _ = queue.next()
+        #expect((9000..<11_000).contains(queue.held))
+        queue.fail(RPCError(code: .cancelled, message: ""))
+        #expect(queue.held == 0)
+    }
+
+    @Test func anEmptyMessageCountsForWhatItTakes() {
+        var queue = InboundQueue()
+        queue.append(.message(MessageBytes(capacity: 0)))
+        #expect(queue.held > 64)
+    }
+
+    @Test func aMessageIsCountedWhenItIsPromised() throws {
+        let prefix: [UInt8] = [0, 0, 1, 0, 0]
+        var deframer = MessageDeframer(limit: 1 << 20)
+        try prefix.withUnsafeBytes { try deframer.append($0) { _ in } }
+        #expect(deframer.held == 1 << 16)
+        deframer.abandon()
+        #expect(deframer.held == 0)
+    }
+
+    @Test func handlersThatOutliveTheirStreamsAreBounded() async throws {
+        let running = Mutex((now: 0, most: 0))
+        let service = EchoService(onStubborn: { change in
+            running.withLock {
+                $0.now += change
+                $0.most = max($0.most, $0.now)
+            }
+        })
+        var configuration = HTTP2ServerTransport.Configuration()
+        configuration.maximumConcurrentStreams = 4
+        try await withEcho(server: configuration, service: service) { client, _, _ in
+            var options = CallOptions.defaults
+            options.timeout = .milliseconds(1)
+            for _ in 0..<40 {
+                // Over at once, though its handler takes no notice of that.
+                _ = try? await client.collect("Stubborn", metadata: ["grpc-timeout": "1m"])
+            }
+        }
+        #expect(running.withLock { $0.most } == 8)
+        #expect(running.withLock { $0.now } == 0)
+    }
+
+    @Test func whoTakesNothingIsLetGo() async throws {
+        var configuration = HTTP2ServerTransport.Configuration()
+        configuration.stallTimeout = .milliseconds(200)
+        try await withEcho(server: configuration) { client, _, _ in
+            try await client.bidirectionalStreaming(
+                request: StreamingClientRequest { _ in }, descriptor: .test("Flood"),
+                serializer: Plain(), deserializer: Plain(), options: .defaults
+            ) { response in
+                var iterator = response.messages.makeAsyncIterator()
+                _ = try await iterator.next()
+                // Longer than the server puts up with.
+                try await EventLoop.sleep(for: .milliseconds(600))
+                await #expect(throws: RPCError.self) {
+                    while try await iterator.next() != nil {}
+                }
+            }
+        }
+    }
+
+    @Test func silenceIsNoStall() async throws {
+        var configuration = HTTP2ServerTransport.Configuration()
+        configuration.stallTimeout = .milliseconds(100)
+        let error = await #expect(throws: RPCError.self) {
+            try await withEcho(server: configuration) { client, _, _ in
+                _ = try await client.collect("Wait", metadata: ["grpc-timeout": "500m"])
+            }
+        }
+        #expect(error?.code == .deadlineExceeded)
+    }
+}

@@ -1,0 +1,281 @@
+"""What one hostile peer can do to the others, and to the device: next to nothing."""
+
+import concurrent.futures
+import contextlib
+import resource
+import statistics
+import time
+
+import grpc
+import pytest
+
+import attacker
+import gnoi
+from gnoi import DEADLINE
+from harness import AUTHZ_POLICY, Daemon, free_port, wait_until
+
+MIB = 1 << 20
+# How long an attack goes on at least, by connecting anew each time it has been dropped.
+SIEGE = 1.0
+# Calls by which to know the latency without an attack.
+CALLS_BEFORE = 40
+# Sockets of the daemon without an attack: the listener, the neighbour, and connections to
+# cz-runtime that are kept for later.
+NORMAL = 2 + 4
+# How much the daemon may grow, whatever happens.
+GROWTH = 32 * MIB
+
+
+@pytest.fixture(scope="module", autouse=True)
+def many_descriptors():
+    """The attacker needs a socket for each of its connections."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+class Front:
+    """A containerzd with limits of its own, and both sides of what happens to it."""
+
+    def __init__(self, stack, certificates, *options):
+        self.certificates = certificates
+        self.port = free_port()
+        certificate, key = certificates.server
+        self.daemon = Daemon(
+            "containerzd", "--listen", f"127.0.0.1:{self.port}", "--runtime-socket",
+            stack.runtime_socket, "--tls-cert", certificate, "--tls-key", key, "--client-ca",
+            certificates.authority.certificate, "--plugin-dir", stack.folder / "plugins",
+            "--authz-policy", AUTHZ_POLICY,
+            "--handshake-timeout", "1", "--header-timeout", "1", "--stall-timeout", "1", *options)
+        self.attacks = attacker.Attacks(self.port, certificates)
+
+    def channel(self):
+        certificate, key = self.certificates.client
+        return grpc.secure_channel(f"localhost:{self.port}", grpc.ssl_channel_credentials(
+            self.certificates.authority.certificate.read_bytes(), key.read_bytes(),
+            certificate.read_bytes()), [("grpc.use_local_subchannel_pool", 1)])
+
+    def reasons(self):
+        """The lines of the log that say why a connection ended."""
+        return [line for line in self.daemon.text().splitlines() if "a connection ended" in line]
+
+
+@pytest.fixture
+def front(request, docker_stack, certificates):
+    """The daemon, with the options that a test names."""
+    options = getattr(request, "param", ())
+    it = Front(docker_stack, certificates, *options)
+    with it.daemon:
+        yield it
+
+
+class Neighbour:
+    """A client that minds its own business."""
+
+    def __init__(self, front, channel):
+        self.device = gnoi.Device(channel)
+        self.daemon = front.daemon
+        self.times = []
+        self.largest = 0
+
+    def call(self):
+        started = time.monotonic()
+        self.device.images()
+        self.times.append(time.monotonic() - started)
+        self.largest = max(self.largest, self.daemon.status("VmRSS"))
+
+    def median(self):
+        """Of the calls since the last time."""
+        times, self.times = self.times, []
+        return statistics.median(times)
+
+
+def besiege(front, attack, name, beside=lambda: None):
+    """Attacks again and again while a well-behaved client makes calls, which all succeed."""
+    with front.channel() as channel, concurrent.futures.ThreadPoolExecutor(1) as pool:
+        neighbour = Neighbour(front, channel)
+        # The first ones fill caches of all kinds.
+        attack()
+        for _ in range(10):
+            neighbour.call()
+        wait_until(lambda: sockets(front) <= NORMAL, "the first attack's connections to go")
+        memory = front.daemon.status("VmRSS")
+        neighbour.median()
+        for _ in range(CALLS_BEFORE):
+            neighbour.call()
+        calm = neighbour.median()
+        neighbour.largest = 0
+
+        def siege():
+            end = time.monotonic() + SIEGE
+            rounds = 0
+            while rounds == 0 or time.monotonic() < end:
+                attack()
+                rounds += 1
+            return rounds
+
+        attacks = pool.submit(siege)
+        while not attacks.done():
+            neighbour.call()
+            beside()
+        rounds = attacks.result()
+        attacked = neighbour.median()
+        print(f"\n{name}: median latency {attacked * 1000:.1f} ms, {attacked / calm:.2f} times "
+              f"what it is in calm; {rounds} attacks; "
+              f"{(neighbour.largest - memory) / MIB:+.1f} MiB")
+        assert neighbour.largest - memory < GROWTH
+        wait_until(lambda: sockets(front) <= NORMAL, "the attacker's connections to go")
+        neighbour.call()
+
+
+def sockets(front):
+    return sum(target.startswith("socket:") for target in front.daemon.descriptors())
+
+
+@pytest.mark.parametrize("attack, reason", [
+    ("rapid_reset", "broken streams"),
+    ("provoked_reset", "broken streams"),
+    ("refused_streams", "broken streams"),
+    ("continuation_flood", "HTTP/2"),
+    ("large_continuation_flood", "headers of a request unpack|CONTINUATION"),
+    ("settings_flood", "control frames|Flooding"),
+    ("ping_flood", "control frames|Flooding"),
+    ("ping_answer_flood", "control frames"),
+    ("priority_flood", "control frames"),
+    ("window_update_flood", "control frames"),
+    ("empty_data_flood", "control frames"),
+    ("unknown_frame_flood", "control frames"),
+    ("zero_window", "waits to be sent"),
+    ("dripping_client_hello", "handshake took longer"),
+    ("tls_without_http", "handshake took longer"),
+    ("dripping_preface", "handshake took longer"),
+    ("dripping_headers", "headers of a request took longer"),
+    ("headers_without_end", "headers of a request took longer"),
+    ("giant_table", "COMPRESSION_ERROR"),
+    ("header_bomb", "headers of a request unpack"),
+    ("garbage", "TLS"),
+    ("http_1", "TLS"),
+    ("broken_frames", "HTTP/2"),
+])
+def test_an_attacker_is_dropped_and_nobody_else_notices(front, attack, reason):
+    besiege(front, getattr(front.attacks, attack), attack)
+    reasons = front.reasons()
+    assert any(part in line for part in reason.split("|") for line in reasons), reasons
+
+
+@pytest.mark.parametrize("front", [("--max-buffered", 16 * MIB)], indirect=True)
+def test_who_holds_most_of_the_memory_is_dropped(front):
+    besiege(front, front.attacks.promised_messages, "promised_messages")
+    assert any("this one the most" in line for line in front.reasons())
+
+
+def test_thousands_of_half_open_connections_keep_nobody_out(front):
+    def newcomer():
+        with front.channel() as channel:
+            gnoi.Device(channel).images()
+
+    besiege(front, front.attacks.half_open, "half_open", beside=newcomer)
+    assert any("connections from one peer" in line for line in front.reasons())
+
+
+@pytest.mark.parametrize("front", [("--max-connections", "40")], indirect=True)
+def test_addresses_without_number_do_not_take_all_places(front):
+    sources = [f"127.0.{n // 250}.{n % 250 + 2}" for n in range(1, 1000)]
+
+    def flood():
+        front.attacks.half_open(1000, sources)
+
+    besiege(front, flood, "half_open from 1000 addresses")
+    assert any("more than 40 connections" in line for line in front.reasons())
+
+
+def test_an_attack_does_not_flood_the_log(front):
+    front.attacks.half_open(1000)
+    wait_until(lambda: "more connections ended" in front.daemon.text(), "what was left out")
+    lines = len(front.reasons())
+    # 20 at once and one a second.
+    assert lines < 20 + 30, lines
+    assert "suppressed" in front.daemon.text()
+
+
+@pytest.mark.parametrize("front", [("--idle-timeout", "0.5")], indirect=True)
+def test_idle_connections_are_closed_in_good_order(front):
+    with front.attacks.greeted() as peer:
+        peer.wait_for_end()
+        assert peer.goaway == 0
+    assert front.reasons() == []
+
+
+def test_a_stream_that_is_not_read_ends_without_the_others(front):
+    """One call waits for an answer that never comes, as a follower of logs does; the other one's
+    client takes nothing."""
+    with front.attacks.greeted(initial_window_size=0) as peer:
+        silent, stalled = peer.next_stream(), peer.next_stream()
+        # Without its message the first one is never answered.
+        peer.send(attacker.frame(attacker.HEADERS, attacker.END_HEADERS, silent,
+                                 attacker.request_fields()))
+        peer.send(attacker.request(stalled))
+        peer.wait_for(attacker.RST_STREAM)
+        resets = [seen[2] for seen in peer.frames if seen[0] == attacker.RST_STREAM]
+        assert resets == [stalled]
+        peer.frames.clear()
+        peer.send(attacker.frame(attacker.PING, payload=b"there?!?"))
+        peer.wait_for(attacker.PING)
+
+
+def test_a_silent_log_is_no_stall(front, docker_image, unique):
+    """Nothing to send for longer than the stall timeout, and then something."""
+    with front.channel() as channel:
+        device = gnoi.Device(channel)
+        name = unique("quiet")
+        device.start(docker_image, name, cmd="sh -c 'echo first; sleep 3; echo last'")
+        text = "".join(message.msg for message in device.log(name, follow=True))
+        assert text == "first\nlast\n"
+
+
+@pytest.mark.parametrize("fields", [
+    {"grpc_timeout": "-1S"}, {"grpc_timeout": "99999999H"}, {"grpc_timeout": "9" * 5000 + "S"},
+    {"grpc_encoding": "gzip"}, {"grpc_encoding": "\x7f" * 100}, {"content_type": "text/html"},
+    {"content_type": "application/grpc" + "+" * 5000}, {"path": "/" * 5000}, {"path": "*"},
+    {"path": "/a/b/c"}, {"path": "/%00/%00"}, {"path": "/\u00e4/\u00f6"}, {"x_bin": "=" * 10},
+    {"x_bin": "," * 10000}, {"authorization": "x" * 10000}])
+def test_a_strange_request_is_answered(front, fields):
+    peer_is_served(front, attacker.frame(
+        attacker.HEADERS, attacker.END_HEADERS, 1, attacker.request_fields(**fields))
+        + attacker.frame(attacker.DATA, attacker.END_STREAM, 1, attacker.EMPTY_MESSAGE))
+
+
+@pytest.mark.parametrize("body", [
+    b"\0\xff\xff\xff\xff", b"\x01\0\0\0\x01x", b"\xff\0\0\0\0", b"\0\0\0", b"\0\0\0\0\x05abc",
+    b"\0\0\0\0\0" * 3000, b"\0\0\0\0\x03\xff\xff\xff"])
+def test_a_strange_message_is_answered(front, body):
+    peer_is_served(front, attacker.request(1, body=body))
+
+
+def peer_is_served(front, pieces):
+    """The server answers stream 1, one way or another, and the connection goes on."""
+    with front.attacks.greeted() as peer:
+        peer.send(pieces)
+
+        def ended():
+            assert peer.read(0.05), "the server hung up"
+            return any(stream == 1 and (kind == attacker.RST_STREAM or kind in (
+                attacker.DATA, attacker.HEADERS) and flags & attacker.END_STREAM)
+                for kind, flags, stream, _ in peer.frames)
+
+        wait_until(ended, "an answer")
+        peer.frames.clear()
+        peer.send(attacker.request(3))
+        peer.wait_for(attacker.HEADERS)
+    assert front.reasons() == []
+
+
+@pytest.mark.parametrize("option, value", [
+    ("--max-connections", "0"), ("--max-streams", "x"), ("--stall-timeout", "-1"),
+    ("--handshake-timeout", "0"), ("--header-timeout", "inf"), ("--idle-timeout", "nan"),
+    ("--max-header-size", "1"), ("--max-buffered", "1")])
+def test_limits_that_make_no_sense_are_refused(option, value):
+    with contextlib.closing(Daemon("containerzd", f"{option}={value}", wait=False)) as daemon:
+        assert daemon.process.wait(DEADLINE) == 64
+        assert option in daemon.text()
