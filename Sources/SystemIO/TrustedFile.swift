@@ -48,14 +48,15 @@ public enum TrustedFile {
 
     private static func open(_ path: String, _ content: Content) throws(Refusal) -> Descriptor {
         let file: Descriptor
-        var status = stat()
         do throws(SystemError) {
             // Without waiting, since it may turn out to be a pipe.
             file = try Descriptor.open(path, O_RDONLY | O_NONBLOCK)
-            let number = file.number
-            try SystemIO.check("fstat", on: path) { fstat(number, &status) }
         } catch {
             throw Refusal(description: "\(path): \(error.reason)")
+        }
+        var status = stat()
+        guard fstat(file.number, &status) == 0 else {
+            throw Refusal(description: "\(path): \(String(cString: strerror(errno)))")
         }
         guard status.st_mode & S_IFMT == S_IFREG else {
             throw Refusal(description: "\(path): it is not a file")
