@@ -79,7 +79,12 @@ let package = Package(
         module("RuntimeAPI", ["SystemIO", "Varlink"], exclude: ["org.containerz.Runtime.varlink"]),
         tests(of: "RuntimeAPI", ["Varlink"]),
 
-        module("ContainerEngine", ["SystemIO", "OCI", "JSON", "HTTPClient", "RuntimeAPI"]),
+        module("DevicePolicy", ["OCI", "JSON", "RuntimeAPI"]),
+        tests(of: "DevicePolicy", ["OCI", "JSON", "RuntimeAPI"]),
+
+        module(
+            "ContainerEngine",
+            ["SystemIO", "OCI", "JSON", "HTTPClient", "RuntimeAPI", "DevicePolicy"]),
         tests(of: "ContainerEngine", ["RuntimeAPI", "SystemIO"]),
 
         module("GRPCHealth", [grpc, grpcProtobuf, protobuf], exclude: ["protos"]),
@@ -96,13 +101,14 @@ let package = Package(
         module(
             "RuntimeService",
             [
-                "SystemIO", "Varlink", "RuntimeAPI", "ContainerEngine", "ContainerUpdate", log,
+                "SystemIO", "OCI", "JSON", "Varlink", "RuntimeAPI", "DevicePolicy",
+                "ContainerEngine", "ContainerUpdate", log,
             ]),
         program(
             "cz-runtime",
             [
-                "RuntimeService", "ContainerEngine", "ContainerUpdate", "RuntimeAPI", "Varlink",
-                "JSON", "Daemon", "SystemIO", log, arguments,
+                "RuntimeService", "ContainerEngine", "ContainerUpdate", "DevicePolicy",
+                "RuntimeAPI", "Varlink", "JSON", "Daemon", "SystemIO", log, arguments,
             ]),
 
         module("GNOI", [grpc, grpcProtobuf, protobuf], exclude: ["protos"]),

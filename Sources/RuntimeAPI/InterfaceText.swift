@@ -4,7 +4,8 @@ extension Runtime {
     public static let interfaceText = #"""
         # The containers and images of a device, as its container runtime sees them.
         #
-        # Whoever can connect to the socket may call every method; the socket's file mode is the gate.
+        # Whoever can connect to the socket may call every method; the socket's file mode is the gate. What
+        # the device's policy does not allow fails with PermissionDenied all the same.
         # Names of images are those the client used: an engine's own prefixes, such as `localhost/` or
         # `docker.io/library/`, are neither needed nor reported. Closing the connection cancels the call
         # under way. Descriptors travel with the call (SCM_RIGHTS), and a parameter holds the index of
@@ -314,6 +315,9 @@ extension Runtime {
 
         # A parameter that cannot be right, whatever the state of the device.
         error InvalidArgument (field: string, reason: string)
+
+        # The device's policy forbids it; rule names the part of the policy that does.
+        error PermissionDenied (rule: string, reason: string)
 
         # A restart policy that the engine does not take.
         error RestartPolicyRejected (reason: string)
