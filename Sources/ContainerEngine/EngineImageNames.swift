@@ -26,17 +26,6 @@ extension ImageName {
     }
 }
 
-/// The labels that this adapter keeps for itself.
-enum EngineLabel {
-    /// The name a container's image had when it was started: Docker forgets it once the tag
-    /// moves on.
-    static let image = "org.containerz.image"
-    /// What the container was started with, as JSON.
-    static let spec = "org.containerz.spec"
-    /// The id of the container that this one was created to replace.
-    static let replaces = "org.containerz.replaces"
-}
-
 /// The labels that tell of a container's location (gNOI Containerz, ListContainerResponse).
 enum LocationLabel {
     static let intended = "net.openconfig.containerz.location.intended"

@@ -97,8 +97,3 @@ struct CallCommand: ParsableCommand {
         }
     }
 }
-
-private func complain(_ text: String) {
-    var line = "cz-runtime: \(text)\n"
-    line.withUTF8 { _ = write(STDERR_FILENO, $0.baseAddress, $0.count) }
-}

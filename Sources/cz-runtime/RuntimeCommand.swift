@@ -1,4 +1,5 @@
 import ArgumentParser
+import Glibc
 import SystemIO
 
 struct RuntimeCommand: ParsableCommand {
@@ -6,8 +7,17 @@ struct RuntimeCommand: ParsableCommand {
         commandName: "cz-runtime",
         abstract: "Serve the device's container engine to the other containerz programs.",
         version: containerzVersion,
-        subcommands: [ServeCommand.self, CallCommand.self],
+        subcommands: [ServeCommand.self, CallCommand.self, PolicyCommand.self],
         defaultSubcommand: ServeCommand.self)
 
+    /// Exit codes besides 0 and 1 (sysexits.h).
+    static let notPermitted = ExitCode(77)
+
     static let defaultSocket = "/run/containerz/runtime.sock"
+}
+
+/// Says what went wrong, on standard error.
+func complain(_ text: String) {
+    var line = "cz-runtime: \(text)\n"
+    line.withUTF8 { _ = write(STDERR_FILENO, $0.baseAddress, $0.count) }
 }
