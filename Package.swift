@@ -62,6 +62,8 @@ let package = Package(
         module("SystemIO", ["CSystem"]),
         module("OCI"),
         tests(of: "OCI"),
+        module("CosignSignature", ["OCI", "COpenSSL"]),
+        tests(of: "CosignSignature", ["OCI"]),
         module("ImageStream", ["SystemIO", "OCI", "CArchive", "COpenSSL"]),
         tests(of: "ImageStream", ["OCI", "SystemIO", "CArchive"]),
 
@@ -101,8 +103,8 @@ let package = Package(
         module(
             "RuntimeService",
             [
-                "SystemIO", "OCI", "JSON", "Varlink", "RuntimeAPI", "DevicePolicy",
-                "ContainerEngine", "ContainerUpdate", log,
+                "SystemIO", "OCI", "JSON", "Varlink", "RuntimeAPI", "CosignSignature",
+                "DevicePolicy", "ContainerEngine", "ContainerUpdate", log,
             ]),
         program(
             "cz-runtime",
