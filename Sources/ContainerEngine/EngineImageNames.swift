@@ -15,7 +15,7 @@ extension ImageName {
     /// The same name without what engines put in front of it.
     ///
     /// - Throws: `RuntimeError.invalidArgument` when it is none.
-    func familiar(_ field: String = "image") throws(RuntimeError) -> ImageName {
+    public func familiar(_ field: String = "image") throws(RuntimeError) -> ImageName {
         do throws(ImageReferenceError) {
             let reference = try ImageReference(repository: repository, tag: tag).familiar
             return ImageName(

@@ -32,6 +32,13 @@ extension Runtime {
           digests: []string
         )
 
+        # A signature by cosign, both parts in base64: its payload, JSON that names the digest of a manifest
+        # or of an index, and the signature of that, in DER.
+        type Signature (
+          payload: string,
+          signature: string
+        )
+
         # A container's port and the device's port it is published on, TCP, on all addresses.
         type PortMapping (
           internal: int,
@@ -185,6 +192,20 @@ extension Runtime {
           loaded: ?[]ImageName,
           received: ?int
         )
+
+        # Hands over the signatures that came with an image. image is its id, and the image has to be there.
+        # manifest and index, in base64, are what was signed: the manifest that names the image's
+        # configuration, and where there was one the index that lists the manifest. Nothing is believed
+        # before StartContainer and UpdateContainer verify it with the policy's keys.
+        # With name, where the policy wants a signature for an image of that name and has none that is good,
+        # the call fails with PermissionDenied, and the image loses the name.
+        method AttachSignatures(
+          image: string,
+          name: ?ImageName,
+          manifest: ?string,
+          index: ?string,
+          signatures: []Signature
+        ) -> ()
 
         # Gives an image another name; one that had that name before loses it.
         method TagImage(image: ImageName, as: ImageName) -> ()

@@ -1,3 +1,4 @@
+import CosignSignature
 import DevicePolicy
 import Glibc
 import JSON
@@ -39,5 +40,28 @@ public struct PolicyFile: Sendable {
         } catch {
             throw Failure(description: "\(path): \(error)")
         }
+    }
+
+    /// The keys that a policy names, by their files.
+    ///
+    /// - Throws: ``Failure``.
+    public static func keys(
+        of policy: DevicePolicy
+    ) throws(Failure) -> [String: VerificationKey] {
+        var keys: [String: VerificationKey] = [:]
+        for path in policy.keyFiles {
+            let pem: [UInt8]
+            do {
+                pem = try TrustedFile.read(path, .open)
+            } catch {
+                throw Failure(description: error.description)
+            }
+            do {
+                keys[path] = try VerificationKey(pem: pem)
+            } catch {
+                throw Failure(description: "\(path): \(error)")
+            }
+        }
+        return keys
     }
 }

@@ -1,4 +1,5 @@
 import ContainerEngine
+import CosignSignature
 import DevicePolicy
 import Logging
 import OCI
@@ -9,6 +10,9 @@ import SystemIO
 @EventLoop
 public final class PolicyKeeper: PolicyProvider {
     public private(set) var policy: DevicePolicy
+    /// What the policy's signatures are checked with, by their files.
+    private var keys: [String: VerificationKey]
+    let signatures: SignatureStore
     private let file: PolicyFile
     private let logger: Logger
     /// Once a policy was read from the file, there being none is no reason to be less strict.
@@ -16,11 +20,13 @@ public final class PolicyKeeper: PolicyProvider {
     private var watch: FileWatch?
 
     /// - Throws: `PolicyFile.Failure`.
-    public init(_ file: PolicyFile, logger: Logger) throws {
+    public init(_ file: PolicyFile, _ signatures: SignatureStore, logger: Logger) throws {
         self.file = file
+        self.signatures = signatures
         self.logger = logger
         hasBeenRead = file.exists
         policy = try file.read()
+        keys = try PolicyFile.keys(of: policy)
         logger.info(
             "policy", metadata: ["file": "\(hasBeenRead ? file.path : "none: the built-in one")"])
         startWatching()
@@ -32,7 +38,9 @@ public final class PolicyKeeper: PolicyProvider {
             if hasBeenRead, !file.exists {
                 throw PolicyFile.Failure(description: "\(file.path): it is gone")
             }
-            policy = try file.read()
+            let new = try file.read()
+            keys = try PolicyFile.keys(of: new)
+            policy = new
             hasBeenRead = file.exists
             logger.notice("the policy was read again", metadata: ["file": "\(file.path)"])
         } catch {
@@ -44,16 +52,36 @@ public final class PolicyKeeper: PolicyProvider {
     }
 
     public func requireSignature(of image: ImageName, _ digest: Digest) throws(RuntimeError) {
-        // Until signatures come with images, nothing has one.
-        if !policy.signatureRules(for: image, digest).isEmpty {
-            throw DevicePolicy.unsigned(image, "it has none")
+        let rules = policy.signatureRules(for: image, digest)
+        guard !rules.isEmpty else { return }
+        let evidence = signatures.evidence(for: digest)
+        for rule in rules {
+            var flaw: SignatureEvidence.Flaw?
+            let isSigned = evidence.contains { one in
+                do throws(SignatureEvidence.Flaw) {
+                    try one.verify(digest, with: rule.keys.compactMap { keys[$0] })
+                    return true
+                } catch {
+                    // Of several, what is wrong with one by the right key says most.
+                    if flaw == nil || error != .noKeyFits { flaw = error }
+                    return false
+                }
+            }
+            if !isSigned {
+                throw DevicePolicy.unsigned(image, flaw?.description ?? "none came with it")
+            }
         }
+    }
+
+    /// Whether any of the policy's keys made it.
+    func isGood(_ evidence: SignatureEvidence, for image: Digest) -> Bool {
+        (try? evidence.verify(image, with: Array(keys.values))) != nil
     }
 
     private func startWatching() {
         watch?.cancel()
         do {
-            watch = try FileWatch([file.path]) { [weak self] in self?.reload() }
+            watch = try FileWatch([file.path] + policy.keyFiles) { [weak self] in self?.reload() }
         } catch {
             // Its folder may be missing where the built-in policy is in force.
             watch = nil

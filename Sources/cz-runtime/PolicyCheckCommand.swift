@@ -33,6 +33,7 @@ struct PolicyCheckCommand: ParsableCommand {
         let policy: DevicePolicy
         do {
             policy = try file.read()
+            _ = try PolicyFile.keys(of: policy)
         } catch {
             complain("\(error)")
             throw ExitCode.failure
@@ -47,6 +48,9 @@ struct PolicyCheckCommand: ParsableCommand {
         } catch {
             complain("\(error)")
             throw RuntimeCommand.notPermitted
+        }
+        if let image = spec.image, !policy.signatureRules(for: image, nil).isEmpty {
+            complain("image \(image) needs a signature, which is not looked at here")
         }
         try StandardOutput.write("allowed\n")
     }

@@ -57,12 +57,14 @@ struct ServeCommand: ParsableCommand {
         let logger = Logger(label: "cz-runtime") { DaemonLogHandler(label: $0, format: format) }
         let kind = DockerEngine.Kind(rawValue: engine.rawValue)
         let (path, engineSocket, updates) = (socket, engineSocket, "\(stateDir)/updates")
+        let signatures = "\(stateDir)/signatures"
         let policyFile = PolicyFile(policy)
         var proof = Proof()
         proof.settleTime = .milliseconds(Int64(settleTime * 1000))
         let failure: String? = EventLoopExecutor.run { @EventLoop [proof] in
             do {
-                let policies = try PolicyKeeper(policyFile, logger: logger)
+                let policies = try PolicyKeeper(
+                    policyFile, try SignatureStore(signatures), logger: logger)
                 let engines = EngineConnector(
                     kind, socket: engineSocket, policies: policies, logger: logger)
                 let updater = Updater(
@@ -70,7 +72,8 @@ struct ServeCommand: ParsableCommand {
                 let listeners = try await Self.listeners(path)
                 try await serve(
                     on: listeners,
-                    RuntimeService(engines, updater, logger: logger), updater, policies, logger)
+                    RuntimeService(engines, updater, policies, logger: logger), updater,
+                    policies, logger)
                 return nil
             } catch {
                 return "\(error)"
