@@ -94,6 +94,8 @@ let package = Package(
         tests(of: "JSON"),
         module("OCI"),
         tests(of: "OCI"),
+        module("CosignSignature", ["OCI", "COpenSSL"]),
+        tests(of: "CosignSignature", ["OCI"]),
         module("ImageStream", ["SystemIO", "JSON", "OCI", "CArchive", "COpenSSL"]),
         tests(of: "ImageStream", ["OCI", "SystemIO", "CArchive"]),
 
@@ -109,7 +111,12 @@ let package = Package(
         module("RuntimeAPI", ["SystemIO", "Varlink"], exclude: ["org.containerz.Runtime.varlink"]),
         tests(of: "RuntimeAPI", ["Varlink"]),
 
-        module("ContainerEngine", ["SystemIO", "OCI", "JSON", "HTTPClient", "RuntimeAPI"]),
+        module("DevicePolicy", ["OCI", "JSON", "RuntimeAPI"]),
+        tests(of: "DevicePolicy", ["OCI", "JSON", "RuntimeAPI"]),
+
+        module(
+            "ContainerEngine",
+            ["SystemIO", "OCI", "JSON", "HTTPClient", "RuntimeAPI", "DevicePolicy"]),
         tests(of: "ContainerEngine", ["RuntimeAPI", "SystemIO"]),
 
         module("Authorization", ["JSON"]),
@@ -133,13 +140,14 @@ let package = Package(
         module(
             "RuntimeService",
             [
-                "SystemIO", "Varlink", "RuntimeAPI", "ContainerEngine", "ContainerUpdate", log,
+                "SystemIO", "OCI", "JSON", "Varlink", "RuntimeAPI", "CosignSignature",
+                "DevicePolicy", "ContainerEngine", "ContainerUpdate", log,
             ]),
         program(
             "cz-runtime",
             [
-                "RuntimeService", "ContainerEngine", "ContainerUpdate", "RuntimeAPI", "Varlink",
-                "JSON", "Daemon", "SystemIO", log, arguments,
+                "RuntimeService", "ContainerEngine", "ContainerUpdate", "DevicePolicy",
+                "RuntimeAPI", "Varlink", "JSON", "Daemon", "SystemIO", log, arguments,
             ]),
 
         module("Registry", ["SystemIO", "OCI", "JSON", "HTTPClient", "ImageStream"]),

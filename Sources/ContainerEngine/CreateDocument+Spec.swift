@@ -188,6 +188,7 @@ extension CreateDocument {
         guard spec.labels[""] == nil else {
             throw .invalidArgument(field: "labels", reason: "a label has no name")
         }
+        try EngineLabel.check(spec.labels)
         var labels = spec.labels
         labels.merge(LocationLabel.labels(for: spec.location)) { _, ours in ours }
         labels[EngineLabel.image] = image.description

@@ -1,3 +1,4 @@
+import DevicePolicy
 import RuntimeAPI
 import SystemIO
 
@@ -52,15 +53,13 @@ extension DockerEngine {
     }
 
     static func container(_ summary: ContainerSummary) -> Container {
-        var labels = summary.labels ?? [:]
-        let kept = labels.removeValue(forKey: EngineLabel.image)
-        labels[EngineLabel.spec] = nil
-        labels[EngineLabel.replaces] = nil
+        let labels = summary.labels ?? [:]
         return Container(
             id: summary.id, name: name(summary),
-            image: ImageName(engineName: kept ?? summary.image ?? ""),
+            image: ImageName(engineName: labels[EngineLabel.image] ?? summary.image ?? ""),
             imageID: summary.imageID.map { $0.hasPrefix("sha256:") ? $0 : "sha256:\($0)" } ?? "",
-            state: state(summary), labels: labels, created: summary.created ?? 0)
+            state: state(summary), labels: EngineLabel.hidden(in: labels),
+            created: summary.created ?? 0)
     }
 
     /// The container with exactly this name or id. (Engines also take the beginning of an id,
@@ -87,6 +86,9 @@ extension DockerEngine {
     public func stop(container name: String, force: Bool, restart: Bool) async throws {
         try await translating {
             let container = try await container(name)
+            try requireOwn(container, named: name)
+            // Asked before it is stopped, which would be half of what was wanted.
+            if restart { try await admitAgain(container, named: name) }
             if container.isUp { try await stop(container, named: name, force: force) }
             if restart { try await startAgain(container, named: name) }
         }
@@ -130,6 +132,7 @@ extension DockerEngine {
     public func remove(container name: String, force: Bool) async throws {
         try await translating {
             let container = try await container(name)
+            try requireOwn(container, named: name)
             guard force || !container.isUp else {
                 throw RuntimeError.containerRunning(name: name)
             }

@@ -1,3 +1,4 @@
+import DevicePolicy
 import FoundationEssentials
 import HTTPClient
 import OCI
@@ -64,6 +65,7 @@ extension DockerEngine {
         progress: @escaping @EventLoop (Int64) -> Void
     ) async throws -> [ImageName] {
         let wanted = try image?.familiar()
+        if let wanted { try policies.policy.check(wanted, nil) }
         let body: RequestStream
         do throws(SystemError) {
             body = try RequestStream(reading: archive, onRead: progress)
@@ -85,11 +87,26 @@ extension DockerEngine {
             throw RuntimeError.loadFailed(reason: "the archive holds no image")
         }
         let names = loaded.compactMap { ImageName(engineName: $0) }
+        for name in names { try await admitLoaded(name) }
         if let wanted, names != [wanted] {
             throw RuntimeError.loadFailed(
                 reason: "the archive holds \(loaded.joined(separator: ", ")), not \(wanted)")
         }
         return names
+    }
+
+    /// What an image is shows only now. One that is not allowed loses its name again.
+    private func admitLoaded(_ name: ImageName) async throws {
+        try await translating {
+            let found = try await findImage(name)
+            do {
+                try policies.policy.check(name, Self.digest(found.id))
+            } catch {
+                let path = "/images/\(percentEncoded(found.engineName))"
+                await Task { _ = try? await api.call("DELETE", path) }.value
+                throw error
+            }
+        }
     }
 
     private static func loadError(_ message: String) -> RuntimeError {
@@ -128,6 +145,9 @@ extension DockerEngine {
         try await translating {
             let newName = try newName.familiar("as")
             let found = try await findImage(image)
+            // Otherwise a second name would let an image run whose own does not.
+            try policies.policy.check(found.name, Self.digest(found.id))
+            try policies.policy.check(newName, Self.digest(found.id))
             try await api.call(
                 "POST", "/images/\(percentEncoded(found.id))/tag",
                 [
@@ -140,6 +160,7 @@ extension DockerEngine {
     public func remove(_ image: ImageName, force: Bool) async throws {
         try await translating {
             let found = try await findImage(image)
+            try requireOwn(found)
             let users = try await containerSummaries(all: true).filter {
                 // Those of another of its names keep the image, not this name.
                 Self.isSameImage($0.imageID, found.id)

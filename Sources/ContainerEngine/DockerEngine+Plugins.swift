@@ -1,3 +1,4 @@
+import DevicePolicy
 import HTTPClient
 import OCI
 import RuntimeAPI
@@ -22,6 +23,7 @@ extension DockerEngine {
         _ name: String, from archive: consuming SystemIO.Descriptor?
     ) async throws -> String {
         try requirePlugins()
+        try policies.policy.checkPlugins()
         let name = try Self.pluginName(name)
         let body: RequestStream?
         do throws(SystemError) {
@@ -79,6 +81,7 @@ extension DockerEngine {
             guard let plugin = try await findPlugin(name) else {
                 throw RuntimeError.pluginNotFound(name)
             }
+            try requireOwn(plugin)
             guard plugin.isEnabled else { return }
             do {
                 try await api.call("POST", "/plugins/\(percentEncoded(name))/disable")
@@ -97,6 +100,7 @@ extension DockerEngine {
             guard let plugin = try await findPlugin(name) else {
                 throw RuntimeError.pluginNotFound(name)
             }
+            try requireOwn(plugin)
             guard !plugin.isEnabled else {
                 throw RuntimeError.pluginInUse(name, reason: "it has to be stopped first")
             }
@@ -120,6 +124,13 @@ extension DockerEngine {
             found.name == name
         else { return nil }
         return found
+    }
+
+    /// Those that were made from a tarball through this API say so.
+    private func requireOwn(_ plugin: PluginDocument) throws(RuntimeError) {
+        if Plugin(plugin).digest == nil {
+            try policies.policy.checkForeign("plugin \(plugin.name)")
+        }
     }
 
     private func requirePlugins() throws(RuntimeError) {

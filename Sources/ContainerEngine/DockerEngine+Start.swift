@@ -1,3 +1,4 @@
+import DevicePolicy
 import Glibc
 import OCI
 import RuntimeAPI
@@ -14,12 +15,13 @@ extension DockerEngine {
             if !spec.name.isEmpty, try await findContainer(spec.name) != nil {
                 throw RuntimeError.containerExists(name: spec.name)
             }
-            try await checkSurroundings(spec)
+            let volumes = try await checkSurroundings(spec)
+            try await admit(spec, of: found, with: volumes)
             var document = try CreateDocument(
                 spec, image: found.name, imageName: found.engineName)
             try Self.keep(spec, in: &document)
             let name = spec.name.isEmpty ? InstanceName.makeUp(for: found.name) : spec.name
-            let id = try await create(document, spec, named: name)
+            let id = try await create(document, spec, of: found, named: name)
             do {
                 try Task.checkCancellation()
                 try await api.call("POST", "/containers/\(id)/start")
@@ -45,6 +47,7 @@ extension DockerEngine {
         guard !container.isUp, spec == ContainerSpec(name: spec.name) else {
             throw RuntimeError.containerExists(name: spec.name)
         }
+        try await admitAgain(container, named: spec.name)
         try await startAgain(container, named: spec.name)
         return spec.name
     }
@@ -53,17 +56,21 @@ extension DockerEngine {
     /// networks and ports only when the container exists already.
     ///
     /// - Parameter old: the id of a container that will be gone by then.
-    func checkSurroundings(_ spec: ContainerSpec, replacing old: String? = nil) async throws {
+    /// - Returns: the volumes it mounts by their names.
+    func checkSurroundings(
+        _ spec: ContainerSpec, replacing old: String? = nil
+    ) async throws -> [KnownVolume] {
+        var volumes: [KnownVolume] = []
         for volume in spec.volumes {
             if volume.name.hasPrefix("/") {
                 guard access(volume.name, F_OK) == 0 else {
                     throw RuntimeError.pathNotFound(InstanceName.printable(volume.name))
                 }
             } else {
-                let path = "/volumes/\(percentEncoded(volume.name))"
-                guard InstanceName.isValid(volume.name),
-                    try await api.find(path, as: ExistingThing.self) != nil
-                else { throw RuntimeError.volumeNotFound(InstanceName.printable(volume.name)) }
+                guard let found = try await findVolume(volume.name) else {
+                    throw RuntimeError.volumeNotFound(InstanceName.printable(volume.name))
+                }
+                volumes.append(KnownVolume(Volume(found), isOwn: found.isOwn))
             }
         }
         let network = spec.network
@@ -83,16 +90,20 @@ extension DockerEngine {
                 throw RuntimeError.portInUse(port.external)
             }
         }
+        return volumes
     }
 
     func create(
-        _ document: CreateDocument, _ spec: ContainerSpec, named name: String
+        _ document: CreateDocument, _ spec: ContainerSpec, of image: FoundImage,
+        named name: String
     ) async throws -> String {
         do {
-            return try await api.post(
+            let id = try await api.post(
                 "/containers/create", [("name", name)], json: document,
                 as: CreatedContainer.self
             ).id
+            try await requireImage(image, in: id, named: name)
+            return id
         } catch let failure as EngineAPI.Failure {
             if failure.status == 409 || EngineTexts.saysNameIsTaken(failure.message) {
                 throw RuntimeError.containerExists(name: name)

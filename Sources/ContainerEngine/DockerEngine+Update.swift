@@ -1,3 +1,4 @@
+import DevicePolicy
 import FoundationEssentials
 import RuntimeAPI
 import SystemIO
@@ -23,7 +24,7 @@ extension DockerEngine {
         var details = ContainerDetails(
             id: document.id,
             name: document.name.hasPrefix("/") ? String(document.name.dropFirst()) : document.name,
-            isUp: document.isUp, spec: labels[EngineLabel.spec].flatMap(spec))
+            isUp: document.isUp, spec: keptSpec(of: document))
         details.exitCode = document.state.exitCode ?? 0
         details.createdAt = document.created ?? ""
         details.startedAt = document.state.startedAt ?? ""
@@ -50,8 +51,10 @@ extension DockerEngine {
         return addresses.compactMap { $0 }.first { !$0.isEmpty }
     }
 
-    private static func spec(_ text: String) -> ContainerSpec? {
-        try? JSONDecoder().decode(ContainerSpec.self, from: Data(text.utf8))
+    /// What a container was started with; nil when it was not started through this API.
+    static func keptSpec(of container: ContainerDocument) -> ContainerSpec? {
+        guard let text = container.config?.labels?[EngineLabel.spec] else { return nil }
+        return try? JSONDecoder().decode(ContainerSpec.self, from: Data(text.utf8))
     }
 
     /// Keeps what a container is started with, so that an update can take it over.
@@ -68,8 +71,9 @@ extension DockerEngine {
                 throw RuntimeError.invalidArgument(field: "image", reason: "there is none")
             }
             _ = try CreateDocument(spec, image: image, imageName: image.description)
-            _ = try await findImage(image)
-            try await checkSurroundings(spec, replacing: old.id)
+            let found = try await findImage(image)
+            let volumes = try await checkSurroundings(spec, replacing: old.id)
+            try await admit(spec, of: found, with: volumes)
         }
     }
 
@@ -81,6 +85,8 @@ extension DockerEngine {
                 throw RuntimeError.invalidArgument(field: "image", reason: "there is none")
             }
             let found = try await findImage(image)
+            // Once more, since the tag may have moved.
+            try await admit(spec, of: found, with: try await knownVolumes(of: spec))
             var document = try CreateDocument(
                 spec, image: found.name, imageName: found.engineName)
             try Self.keep(spec, in: &document)
@@ -94,7 +100,7 @@ extension DockerEngine {
                         .init(type: "volume", source: name, target: target, readOnly: false)
                     ]
             }
-            return try await create(document, spec, named: UpdateName.new(old.id))
+            return try await create(document, spec, of: found, named: UpdateName.new(old.id))
         }
     }
 

@@ -1,3 +1,4 @@
+import DevicePolicy
 import FoundationEssentials
 import RuntimeAPI
 
@@ -14,6 +15,7 @@ extension DockerEngine {
 
     public func create(_ spec: VolumeSpec) async throws -> String {
         try LocalVolume.check(spec)
+        try policies.policy.check(spec, paths)
         return try await translating {
             // The engines answer an existing name with the volume that has it, whatever it is.
             if !spec.name.isEmpty, try await findVolume(spec.name) != nil {
@@ -31,9 +33,10 @@ extension DockerEngine {
 
     public func remove(volume name: String, force: Bool) async throws {
         try await translating {
-            guard try await findVolume(name) != nil else {
+            guard let volume = try await findVolume(name) else {
                 throw RuntimeError.volumeNotFound(InstanceName.printable(name))
             }
+            if !volume.isOwn { try policies.policy.checkForeign("volume \(name)") }
             // Podman's force would take the containers along.
             let users = try await containerSummaries(all: true).filter { container in
                 (container.mounts ?? []).contains { $0.name == name }
@@ -81,7 +84,8 @@ extension Volume {
     init(_ document: VolumeDocument) {
         self.init(
             name: document.name, driver: document.driver ?? VolumeSpec.localDriver,
-            options: document.options ?? [:], labels: document.labels ?? [:],
+            options: document.options ?? [:],
+            labels: EngineLabel.hidden(in: document.labels ?? [:]),
             created: document.created.flatMap(Self.seconds) ?? 0)
     }
 

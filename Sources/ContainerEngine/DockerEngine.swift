@@ -1,3 +1,4 @@
+import DevicePolicy
 import RuntimeAPI
 import SystemIO
 
@@ -8,6 +9,7 @@ public final class DockerEngine: ContainerEngine {
     let dialect: EngineDialect
     public let version: String
     public let storageRoot: String
+    let policies: any PolicyProvider
 
     public var name: String { dialect.rawValue }
 
@@ -25,10 +27,12 @@ public final class DockerEngine: ContainerEngine {
 
     /// Asks the engine behind a socket what it is.
     ///
-    /// - Parameter expected: the kind it has to be; nil for either.
+    /// - Parameters:
+    ///   - expected: the kind it has to be; nil for either.
+    ///   - policies: whose policy everything has to pass that the engine is asked to change.
     /// - Throws: `RuntimeError.engineUnavailable` when nobody answers or it is the wrong kind.
     public static func connect(
-        to socket: String, expecting expected: Kind? = nil
+        to socket: String, expecting expected: Kind? = nil, policies: any PolicyProvider
     ) async throws -> DockerEngine {
         let api = try EngineAPI(socket: socket)
         do {
@@ -43,17 +47,22 @@ public final class DockerEngine: ContainerEngine {
             api.prefix = "/v\(apiVersion)"
             let info = try await api.get("/info", as: InfoDocument.self)
             return DockerEngine(
-                api, dialect, version: version.version, storageRoot: info.dockerRootDir ?? "/")
+                api, dialect, version: version.version, storageRoot: info.dockerRootDir ?? "/",
+                policies: policies)
         } catch let failure as EngineAPI.Failure {
             throw RuntimeError.engineUnavailable(reason: failure.message)
         }
     }
 
-    init(_ api: EngineAPI, _ dialect: EngineDialect, version: String, storageRoot: String) {
+    init(
+        _ api: EngineAPI, _ dialect: EngineDialect, version: String, storageRoot: String,
+        policies: any PolicyProvider
+    ) {
         self.api = api
         self.dialect = dialect
         self.version = version
         self.storageRoot = storageRoot
+        self.policies = policies
     }
 
     public func ping() async throws {

@@ -134,10 +134,12 @@ struct ContainerDocument: Decodable {
     }
     struct Config: Decodable {
         var tty: Bool?
+        var user: String?
         var labels: [String: String]?
 
         private enum CodingKeys: String, CodingKey {
             case tty = "Tty"
+            case user = "User"
             case labels = "Labels"
         }
     }
@@ -166,6 +168,8 @@ struct ContainerDocument: Decodable {
     }
     var id: String
     var name: String
+    /// The image's id.
+    var image: String?
     var created: String?
     var state: State
     var config: Config?
@@ -195,6 +199,7 @@ struct ContainerDocument: Decodable {
     private enum CodingKeys: String, CodingKey {
         case id = "Id"
         case name = "Name"
+        case image = "Image"
         case created = "Created"
         case state = "State"
         case config = "Config"

@@ -15,7 +15,7 @@ extension ImageName {
     /// The same name without what engines put in front of it.
     ///
     /// - Throws: `RuntimeError.invalidArgument` when it is none.
-    func familiar(_ field: String = "image") throws(RuntimeError) -> ImageName {
+    public func familiar(_ field: String = "image") throws(RuntimeError) -> ImageName {
         do throws(ImageReferenceError) {
             let reference = try ImageReference(repository: repository, tag: tag).familiar
             return ImageName(
@@ -24,17 +24,6 @@ extension ImageName {
             throw .invalidArgument(field: field, reason: "\(error)")
         }
     }
-}
-
-/// The labels that this adapter keeps for itself.
-enum EngineLabel {
-    /// The name a container's image had when it was started: Docker forgets it once the tag
-    /// moves on.
-    static let image = "org.containerz.image"
-    /// What the container was started with, as JSON.
-    static let spec = "org.containerz.spec"
-    /// The id of the container that this one was created to replace.
-    static let replaces = "org.containerz.replaces"
 }
 
 /// The labels that tell of a container's location (gNOI Containerz, ListContainerResponse).

@@ -16,6 +16,7 @@ enum LocalVolume {
         if spec.labels.keys.contains("") {
             throw .invalidArgument(field: "labels", reason: "a label has no name")
         }
+        try EngineLabel.check(spec.labels)
         guard spec.driver == VolumeSpec.localDriver, !spec.options.isEmpty else { return }
         for key in spec.options.keys.sorted() where !mountOptions.contains(key) {
             throw .invalidArgument(
@@ -23,7 +24,8 @@ enum LocalVolume {
                 reason: "'\(InstanceName.printable(key))' is none of type, o and device")
         }
         let device = spec.options["device"] ?? ""
-        guard !device.isEmpty else {
+        // mount(8), which Podman runs, would take a dash for an option.
+        guard !device.isEmpty, !device.hasPrefix("-") else {
             throw .invalidArgument(field: "options", reason: "there is no device to mount")
         }
         guard binds(spec) else {

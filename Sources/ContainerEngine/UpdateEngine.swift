@@ -52,6 +52,10 @@ public protocol UpdateEngine: AnyObject, Sendable {
     /// The container of exactly this name or id.
     func details(of container: String) async throws -> ContainerDetails?
 
+    /// - Throws: `RuntimeError.notPermitted` for a container that was not started by us, unless
+    ///   the policy lets us have it.
+    func requireOwn(_ container: ContainerDetails) throws
+
     /// Finds out all that can be found out before anything is changed.
     func validate(_ spec: ContainerSpec, replacing old: ContainerDetails) async throws
 

@@ -17,6 +17,9 @@ struct VolumeDocument: Decodable {
     var labels: [String: String]?
     var created: String?
 
+    /// Whether it was made through this API.
+    var isOwn: Bool { labels?[EngineLabel.volume] != nil }
+
     private enum CodingKeys: String, CodingKey {
         case name = "Name"
         case driver = "Driver"
@@ -38,6 +41,7 @@ struct VolumeRequest: Encodable {
         driver = spec.driver
         options = spec.options
         labels = spec.labels
+        labels[EngineLabel.volume] = ""
     }
 
     private enum CodingKeys: String, CodingKey {

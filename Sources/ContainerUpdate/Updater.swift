@@ -132,6 +132,7 @@ public final class Updater {
             guard let old = try await engine.details(of: instance), old.name == instance else {
                 throw RuntimeError.containerNotFound(name: instance)
             }
+            try engine.requireOwn(old)
             let before = old.spec ?? ContainerSpec(name: instance)
             guard old.spec != nil || settings != ContainerSpec() else {
                 throw RuntimeError.invalidArgument(

@@ -46,6 +46,7 @@ extension ContainerzService {
         } catch {
             throw await pipeline.abandon(error)
         }
+        try await runtime.attachSignatures(.init(of: image))
         logger.info("deployed", metadata: ["image": "\(image.name.tagged)", "bytes": "\(size)"])
         try await responses.write(
             .with {

@@ -37,6 +37,7 @@ enum StatusTable {
         case .containerExists, .volumeExists, .pluginExists: .alreadyExists
         case .portInUse, .stopFailed, .engineUnavailable, .updateInProgress: .unavailable
         case .invalidArgument: .invalidArgument
+        case .notPermitted: .permissionDenied
         case .insufficientStorage: .resourceExhausted
         case .notSupported: .unimplemented
         case .startFailed, .pluginFailed, .loadFailed, .engineFailed, .updateFailed: .internalError

@@ -22,6 +22,8 @@ struct ArchiveContents {
         /// The base first.
         var layers: [Layer]
         var name: ImageReference
+        /// nil for archives that can hold none.
+        var signatures: ArchiveSignatures?
     }
 
     private(set) var documents: [EntryName: [UInt8]] = [:]
@@ -110,13 +112,16 @@ struct ArchiveContents {
     private func ociImage(
         _ document: [UInt8], named wanted: ImageReference?
     ) throws(ImageStreamError) -> Image {
-        let top = try descriptor(in: document, "index.json")
+        let entries = try decode(Index.self, document, "index.json").manifests
+        let top = try image(among: entries)
+        var index: [UInt8]?
         var chosen = top
         var file = Self.blobName(chosen.digest)
         var content = try blob(chosen, namedBy: "index.json")
         // An index may stand between, with an image for each platform.
         if !chosen.isImage(content) {
-            chosen = try descriptor(in: content, file)
+            index = content
+            chosen = try image(among: try decode(Index.self, content, file).manifests)
             content = try blob(chosen, namedBy: file)
             file = Self.blobName(chosen.digest)
         }
@@ -141,15 +146,15 @@ struct ArchiveContents {
         let names = top.annotatedName ?? chosen.annotatedName
         return Image(
             config: config, configDigest: manifest.config.digest, layers: layers,
-            name: try name(wanted, elseOneOf: names.map { [$0] } ?? []))
+            name: try name(wanted, elseOneOf: names.map { [$0] } ?? []),
+            signatures: ArchiveSignatures(
+                manifest: content, index: index,
+                signatures: try signatures(among: entries, in: "index.json")))
     }
 
     /// The image of an index: the only one, or the only one for this platform.
-    private func descriptor(
-        in document: [UInt8], _ file: String
-    ) throws(ImageStreamError) -> Descriptor {
-        let index = try decode(Index.self, document, file)
-        let images = index.manifests.filter { !$0.isAttestation }
+    private func image(among manifests: [Descriptor]) throws(ImageStreamError) -> Descriptor {
+        let images = manifests.filter { !isAccessory($0) }
         if images.count == 1, let image = images.first { return image }
         let platforms = images.compactMap(\.platform)
         guard !images.isEmpty, platforms.count == images.count else {
@@ -166,7 +171,7 @@ struct ArchiveContents {
         return image
     }
 
-    private func blob(
+    func blob(
         _ descriptor: Descriptor, namedBy namer: String
     ) throws(ImageStreamError) -> [UInt8] {
         let name = Self.blobName(descriptor.digest)
@@ -240,11 +245,6 @@ struct ArchiveContents {
 }
 
 extension Descriptor {
-    /// What build tools put beside an image to say how it was made.
-    fileprivate var isAttestation: Bool {
-        annotations?["vnd.docker.reference.type"] != nil || platform?.os == "unknown"
-    }
-
     /// Whether its content is an image's manifest, not an index; the media type is optional.
     fileprivate func isImage(_ content: [UInt8]) -> Bool {
         switch mediaType {

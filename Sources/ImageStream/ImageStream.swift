@@ -12,6 +12,8 @@ public struct NormalisedImage: Hashable, Sendable {
     public var configDigest: Digest
     /// Bytes of the docker-archive that was written.
     public var size: Int64
+    /// Who signed it, as far as the archive tells; nil for a docker-archive.
+    public var signatures: ArchiveSignatures?
 }
 
 /// Verifies an image archive and rewrites it, as it flows.
@@ -192,7 +194,8 @@ public struct ImageStream {
         try writer.write("manifest.json", Array(document))
         try writer.finish()
         return NormalisedImage(
-            name: image.name, configDigest: image.configDigest, size: writer.bytesWritten)
+            name: image.name, configDigest: image.configDigest, size: writer.bytesWritten,
+            signatures: image.signatures)
     }
 
     private func checkExpansion(_ bytes: Int64) throws(ImageStreamError) {

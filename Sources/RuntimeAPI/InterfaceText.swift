@@ -4,7 +4,8 @@ extension Runtime {
     public static let interfaceText = #"""
         # The containers and images of a device, as its container runtime sees them.
         #
-        # Whoever can connect to the socket may call every method; the socket's file mode is the gate.
+        # Whoever can connect to the socket may call every method; the socket's file mode is the gate. What
+        # the device's policy does not allow fails with PermissionDenied all the same.
         # Names of images are those the client used: an engine's own prefixes, such as `localhost/` or
         # `docker.io/library/`, are neither needed nor reported. Closing the connection cancels the call
         # under way. Descriptors travel with the call (SCM_RIGHTS), and a parameter holds the index of
@@ -29,6 +30,13 @@ extension Runtime {
           created: int,
           # `REPOSITORY@sha256:…` of the manifests it was fetched by; empty for loaded images.
           digests: []string
+        )
+
+        # A signature by cosign, both parts in base64: its payload, JSON that names the digest of a manifest
+        # or of an index, and the signature of that, in DER.
+        type Signature (
+          payload: string,
+          signature: string
         )
 
         # A container's port and the device's port it is published on, TCP, on all addresses.
@@ -185,6 +193,20 @@ extension Runtime {
           received: ?int
         )
 
+        # Hands over the signatures that came with an image. image is its id, and the image has to be there.
+        # manifest and index, in base64, are what was signed: the manifest that names the image's
+        # configuration, and where there was one the index that lists the manifest. Nothing is believed
+        # before StartContainer and UpdateContainer verify it with the policy's keys.
+        # With name, where the policy wants a signature for an image of that name and has none that is good,
+        # the call fails with PermissionDenied, and the image loses the name.
+        method AttachSignatures(
+          image: string,
+          name: ?ImageName,
+          manifest: ?string,
+          index: ?string,
+          signatures: []Signature
+        ) -> ()
+
         # Gives an image another name; one that had that name before loses it.
         method TagImage(image: ImageName, as: ImageName) -> ()
 
@@ -314,6 +336,9 @@ extension Runtime {
 
         # A parameter that cannot be right, whatever the state of the device.
         error InvalidArgument (field: string, reason: string)
+
+        # The device's policy forbids it; rule names the part of the policy that does.
+        error PermissionDenied (rule: string, reason: string)
 
         # A restart policy that the engine does not take.
         error RestartPolicyRejected (reason: string)

@@ -23,6 +23,7 @@ extension RuntimeError {
         case pathNotFound = "PathNotFound"
         case driverNotFound = "DriverNotFound"
         case invalidArgument = "InvalidArgument"
+        case notPermitted = "PermissionDenied"
         case restartPolicyRejected = "RestartPolicyRejected"
         case userRejected = "UserRejected"
         case startFailed = "StartFailed"
@@ -37,7 +38,7 @@ extension RuntimeError {
 
     private enum CodingKeys: CodingKey {
         case image, container, name, port, network, volume, driver, plugin, path, field, user,
-            reason
+            rule, reason
     }
 
     public var errorName: String { "\(Runtime.interface).\(wireName.rawValue)" }
@@ -62,6 +63,7 @@ extension RuntimeError {
         case .pathNotFound: .pathNotFound
         case .driverNotFound: .driverNotFound
         case .invalidArgument: .invalidArgument
+        case .notPermitted: .notPermitted
         case .restartPolicyRejected: .restartPolicyRejected
         case .userRejected: .userRejected
         case .startFailed: .startFailed
@@ -106,6 +108,9 @@ extension RuntimeError {
             try fields.encode(volume, forKey: .volume)
         case .invalidArgument(let field, let reason):
             try fields.encode(field, forKey: .field)
+            try fields.encode(reason, forKey: .reason)
+        case .notPermitted(let rule, let reason):
+            try fields.encode(rule, forKey: .rule)
             try fields.encode(reason, forKey: .reason)
         case .userRejected(let user, let reason):
             try fields.encode(user, forKey: .user)
@@ -153,6 +158,8 @@ extension RuntimeError {
             case .driverNotFound: .driverNotFound(try text(.driver))
             case .invalidArgument:
                 .invalidArgument(field: try text(.field), reason: try text(.reason))
+            case .notPermitted:
+                .notPermitted(rule: try text(.rule), reason: try text(.reason))
             case .restartPolicyRejected: .restartPolicyRejected(reason: try text(.reason))
             case .userRejected: .userRejected(user: try text(.user), reason: try text(.reason))
             case .startFailed: .startFailed(name: try text(.name), reason: try text(.reason))

@@ -33,6 +33,8 @@ public enum RuntimeError: InterfaceError, Hashable {
     case driverNotFound(String)
     /// A parameter that cannot be right, whatever the state of the device.
     case invalidArgument(field: String, reason: String)
+    /// The device's policy forbids it.
+    case notPermitted(rule: String, reason: String)
     case restartPolicyRejected(reason: String)
     /// A user or group that the image or the engine does not take.
     case userRejected(user: String, reason: String)
@@ -82,6 +84,8 @@ extension RuntimeError: CustomStringConvertible {
         case .pathNotFound(let path): "there is no \(path) on the device"
         case .driverNotFound(let driver): "there is no volume driver \(driver)"
         case .invalidArgument(let field, let reason): "\(field): \(reason)"
+        case .notPermitted(let rule, let reason):
+            "the device's policy forbids it: \(reason) (rule \(rule))"
         case .restartPolicyRejected(let reason): "restart policy: \(reason)"
         case .userRejected(let user, let reason): "user \(user): \(reason)"
         case .startFailed(let name, let reason): "container \(name) did not start: \(reason)"

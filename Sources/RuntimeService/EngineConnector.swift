@@ -10,15 +10,20 @@ import SystemIO
 public final class EngineConnector: EngineProvider {
     private let kind: DockerEngine.Kind?
     private let socket: String?
+    private let policies: any PolicyProvider
     private let logger: Logger
     private var current: (any ContainerEngine)?
 
     /// - Parameters:
     ///   - kind: which engine it has to be; nil for the first that answers.
     ///   - socket: its socket; nil for the usual ones.
-    public init(_ kind: DockerEngine.Kind?, socket: String?, logger: Logger) {
+    ///   - policies: whose policy the engine is to keep to.
+    public init(
+        _ kind: DockerEngine.Kind?, socket: String?, policies: any PolicyProvider, logger: Logger
+    ) {
         self.kind = kind
         self.socket = socket
+        self.policies = policies
         self.logger = logger
     }
 
@@ -52,7 +57,8 @@ public final class EngineConnector: EngineProvider {
         var reasons: [String] = []
         for path in candidates() {
             do {
-                let found = try await DockerEngine.connect(to: path, expecting: kind)
+                let found = try await DockerEngine.connect(
+                    to: path, expecting: kind, policies: policies)
                 if let current { return current }
                 current = found
                 logger.info(

@@ -10,13 +10,19 @@ import Varlink
 /// engine.
 @EventLoop
 public struct RuntimeService {
-    private let engines: EngineConnector
+    let engines: EngineConnector
     private let updater: Updater
-    private let logger: Logger
+    let policies: PolicyKeeper
+    let signatures: SignatureStore
+    let logger: Logger
 
-    public init(_ engines: EngineConnector, _ updater: Updater, logger: Logger) {
+    public init(
+        _ engines: EngineConnector, _ updater: Updater, _ policies: PolicyKeeper, logger: Logger
+    ) {
         self.engines = engines
         self.updater = updater
+        self.policies = policies
+        signatures = policies.signatures
         self.logger = logger
     }
 
@@ -47,6 +53,10 @@ public struct RuntimeService {
         service.on(Runtime.LoadImage.self) { call in
             try await load(call)
         }
+        service.on(Runtime.AttachSignatures.self) { call in
+            try await attach(call.parameters)
+            return Nothing()
+        }
         service.on(Runtime.TagImage.self) { call in
             let image = call.parameters.image
             try await engines.use { try await $0.tag(image, as: call.parameters.as) }
@@ -56,6 +66,7 @@ public struct RuntimeService {
         service.on(Runtime.RemoveImage.self) { call in
             let (image, force) = (call.parameters.image, call.parameters.force)
             try await engines.use { try await $0.remove(image, force: force) }
+            await forgetRemovedImages()
             logger.info("removed", metadata: ["image": "\(image)"])
             return Nothing()
         }

@@ -97,7 +97,3 @@ struct CallCommand: ParsableCommand {
         }
     }
 }
-
-private func complain(_ text: String) {
-    StandardError.write(line: "cz-runtime: \(text)")
-}

@@ -6,8 +6,16 @@ struct RuntimeCommand: ParsableCommand {
         commandName: "cz-runtime",
         abstract: "Serve the device's container engine to the other containerz programs.",
         version: containerzVersion,
-        subcommands: [ServeCommand.self, CallCommand.self],
+        subcommands: [ServeCommand.self, CallCommand.self, PolicyCommand.self],
         defaultSubcommand: ServeCommand.self)
 
+    /// Exit codes besides 0 and 1 (sysexits.h).
+    static let notPermitted = ExitCode(77)
+
     static let defaultSocket = "/run/containerz/runtime.sock"
+}
+
+/// Says what went wrong, on standard error.
+func complain(_ text: String) {
+    StandardError.write(line: "cz-runtime: \(text)")
 }

@@ -45,6 +45,11 @@ struct ServeCommand: ParsableCommand {
             valueName: "seconds"))
     var settleTime = 3.0
 
+    @Option(
+        help: ArgumentHelp(
+            "What containers may do; \(PolicyFile.usualPath) if it is there.", valueName: "file"))
+    var policy: String?
+
     @Option(help: "How to write the log: text, json or journal.")
     var logFormat: LogFormat?
 
@@ -65,17 +70,23 @@ struct ServeCommand: ParsableCommand {
         let kind = DockerEngine.Kind(rawValue: engine.rawValue)
         let group = UserGroup.identifier(of: socketGroup ?? Self.usualGroup)
         let (path, engineSocket, updates) = (socket, engineSocket, "\(stateDir)/updates")
+        let signatures = "\(stateDir)/signatures"
+        let policyFile = PolicyFile(policy)
         var proof = Proof()
         proof.settleTime = .milliseconds(Int64(settleTime * 1000))
         let failure: String? = EventLoopExecutor.run { @EventLoop [proof] in
             do {
-                let engines = EngineConnector(kind, socket: engineSocket, logger: logger)
+                let policies = try PolicyKeeper(
+                    policyFile, try SignatureStore(signatures), logger: logger)
+                let engines = EngineConnector(
+                    kind, socket: engineSocket, policies: policies, logger: logger)
                 let updater = Updater(
                     engines, journal: try UpdateJournal(updates), proof: proof, logger: logger)
                 let listeners = try await Self.listeners(path, group)
                 try await serve(
                     on: listeners,
-                    RuntimeService(engines, updater, logger: logger), updater, logger)
+                    RuntimeService(engines, updater, policies, logger: logger), updater,
+                    policies, logger)
                 return nil
             } catch {
                 return "\(error)"
@@ -103,7 +114,7 @@ struct ServeCommand: ParsableCommand {
     @EventLoop
     private func serve(
         on listeners: [Listener], _ service: RuntimeService, _ updater: Updater,
-        _ logger: Logger
+        _ policies: PolicyKeeper, _ logger: Logger
     ) async throws {
         updater.recover()
         let server = Server(
@@ -117,6 +128,8 @@ struct ServeCommand: ParsableCommand {
         }
         try await Lifecycle(logger, drainTime: Self.drainTime).run {
             server.beginGracefulShutdown()
+        } reload: {
+            policies.reload()
         } _: {
             try await server.serve(on: listeners)
         }

@@ -101,6 +101,8 @@ final class FakeEngine: UpdateEngine, EngineProvider {
         }?.details
     }
 
+    func requireOwn(_ container: ContainerDetails) throws {}
+
     func validate(_ spec: ContainerSpec, replacing old: ContainerDetails) async throws {
         try look()
     }

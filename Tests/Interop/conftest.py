@@ -42,10 +42,13 @@ class Stack:
         self.plain_port = free_port()
 
     def start(self, stack):
+        # The built-in policy has no plugins.
+        policy = self.folder / "policy.json"
+        policy.write_text('{"plugins": {"allow": true}}')
         self.runtime = stack.enter_context(Daemon(
             "cz-runtime", "serve", "--socket", self.runtime_socket, "--engine", self.engine,
             "--engine-socket", engine_socket(self.engine), "--state-dir", self.folder / "state",
-            "--settle-time", "1"))
+            "--settle-time", "1", "--policy", policy))
         certificate, key = self.certificates.server
         self.front = stack.enter_context(Daemon(
             "containerzd", "--listen", f"127.0.0.1:{self.port}", "--runtime-socket",

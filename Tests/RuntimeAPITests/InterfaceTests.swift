@@ -28,7 +28,8 @@ struct InterfaceTests {
             RuntimeError.imageInUse(ImageName(repository: "a/b", tag: "1"), container: "c"),
             .portInUse(8080), .volumeExists("v"), .volumeInUse("v", container: "c"),
             .pathNotFound("/x"), .driverNotFound("d"), .invalidArgument(field: "f", reason: "r"),
-            .userRejected(user: "u", reason: "r"), .insufficientStorage(reason: "r"),
+            .notPermitted(rule: "u", reason: "r"), .userRejected(user: "u", reason: "r"),
+            .insufficientStorage(reason: "r"),
         ])
     func roundTrip(_ error: RuntimeError) throws {
         let data = try JSONEncoder().encode(error)

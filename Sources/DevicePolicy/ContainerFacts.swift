@@ -1,0 +1,43 @@
+import OCI
+import RuntimeAPI
+
+/// What a policy has to know of a container to be that its specification does not say.
+public struct ContainerFacts: Sendable {
+    /// The digest of the image's configuration; nil where nobody can tell, as on another machine.
+    public var imageDigest: Digest?
+    /// The user that the image runs as by itself; nil likewise.
+    public var imageUser: String?
+    /// The volumes it mounts by their names.
+    public var volumes: [KnownVolume]
+    public var engine: EnginePaths
+
+    public init(
+        imageDigest: Digest? = nil, imageUser: String? = nil, volumes: [KnownVolume] = [],
+        engine: EnginePaths = EnginePaths()
+    ) {
+        self.imageDigest = imageDigest
+        self.imageUser = imageUser
+        self.volumes = volumes
+        self.engine = engine
+    }
+}
+
+/// A volume that exists.
+public struct KnownVolume: Sendable {
+    public var volume: Volume
+    /// Whether it was made through containerz.
+    public var isOwn: Bool
+
+    public init(_ volume: Volume, isOwn: Bool) {
+        self.volume = volume
+        self.isOwn = isOwn
+    }
+}
+
+/// What of the engine's is as good as root, wherever it is.
+public struct EnginePaths: Hashable, Sendable {
+    public var paths: [String]
+
+    /// - Parameter paths: its socket, and the folder that holds its images and containers.
+    public init(_ paths: [String] = []) { self.paths = paths }
+}

@@ -1,0 +1,114 @@
+import JSON
+import OCI
+import RuntimeAPI
+
+/// What may run on a device: which images, with what of the host. containerz-policy(5) describes
+/// the file that it is read from.
+///
+/// Pure: it is given what is known of an image, its volumes and the file system, and says yes or
+/// throws `RuntimeError.notPermitted` with the rule that says no.
+public struct DevicePolicy: Hashable, Sendable {
+    /// What is allowed, and what is not although it is allowed.
+    public struct Rules<Entry: Hashable & Sendable>: Hashable, Sendable {
+        public var allow: [Entry]
+        public var deny: [Entry]
+
+        public init(allow: [Entry], deny: [Entry] = []) {
+            self.allow = allow
+            self.deny = deny
+        }
+    }
+
+    /// The most that a container may take; nil where it needs no limit.
+    public struct Limits: Hashable, Sendable {
+        /// In bytes.
+        public var memory: Int64?
+        /// Processors' worth of time.
+        public var cpus: Double?
+
+        public init(memory: Int64? = nil, cpus: Double? = nil) {
+            self.memory = memory
+            self.cpus = cpus
+        }
+    }
+
+    /// Images that run only with the signature of one of these keys.
+    public struct SignatureRule: Hashable, Sendable {
+        public var images: [ImagePattern]
+        /// PEM files.
+        public var keys: [String]
+
+        public init(images: [ImagePattern], keys: [String]) {
+            self.images = images
+            self.keys = keys
+        }
+    }
+
+    public var images: Rules<ImagePattern>
+    /// What may be bound into containers.
+    public var hostPaths: Rules<HostPath>
+    /// Names of devices under /dev.
+    public var devices: [Glob]
+    /// What a container may be given beyond what every one has, without `CAP_`.
+    public var capabilities: Set<String>
+    public var networks: [Glob]
+    /// Ports of the device that containers may be published on.
+    public var ports: [ClosedRange<UInt16>]
+    public var users: Rules<UserPattern>
+    public var limits: Limits
+    /// Types of file systems that a local volume may mount.
+    public var mountTypes: [Glob]
+    public var volumeDrivers: [Glob]
+    /// Whether plugins may be started.
+    public var allowsPlugins: Bool
+    public var signatures: [SignatureRule]
+    /// Whether containers, volumes and images that are none of ours may be stopped and removed.
+    public var allowsForeign: Bool
+
+    /// Reads a policy; what it does not say is as in ``default``.
+    ///
+    /// - Throws: `JSONObjectReader.Failure`, which says where, also for keys that nobody knows.
+    public init(parsing text: [UInt8]) throws(JSONObjectReader.Failure) {
+        self = try Self.parse(text)
+    }
+
+    init(
+        images: Rules<ImagePattern>, hostPaths: Rules<HostPath>, devices: [Glob],
+        capabilities: Set<String>, networks: [Glob], ports: [ClosedRange<UInt16>],
+        users: Rules<UserPattern>, limits: Limits, mountTypes: [Glob], volumeDrivers: [Glob],
+        allowsPlugins: Bool, signatures: [SignatureRule], allowsForeign: Bool
+    ) {
+        self.images = images
+        self.hostPaths = hostPaths
+        self.devices = devices
+        self.capabilities = capabilities
+        self.networks = networks
+        self.ports = ports
+        self.users = users
+        self.limits = limits
+        self.mountTypes = mountTypes
+        self.volumeDrivers = volumeDrivers
+        self.allowsPlugins = allowsPlugins
+        self.signatures = signatures
+        self.allowsForeign = allowsForeign
+    }
+
+    /// The files whose content the policy rests on, besides its own.
+    public var keyFiles: [String] {
+        Array(Set(signatures.flatMap(\.keys))).sorted()
+    }
+
+    /// The name of a rule, as refusals and the file have it.
+    enum Rule: String {
+        case images, hostPaths, devices, capabilities, networks, ports, users, limits, mountTypes
+        case volumeDrivers, plugins, signatures, ownership
+    }
+
+    static func refusal(_ rule: Rule, _ reason: String) -> RuntimeError {
+        .notPermitted(rule: rule.rawValue, reason: reason)
+    }
+
+    static func denial(_ rule: Rule, _ reason: String) -> RuntimeError {
+        .notPermitted(rule: "\(rule.rawValue).deny", reason: reason)
+    }
+}

@@ -1,0 +1,91 @@
+import ContainerEngine
+import CosignSignature
+import DevicePolicy
+import Logging
+import OCI
+import RuntimeAPI
+import SystemIO
+
+/// Has the device's policy at hand, and reads it again when its file changes.
+@EventLoop
+public final class PolicyKeeper: PolicyProvider {
+    public private(set) var policy: DevicePolicy
+    /// What the policy's signatures are checked with, by their files.
+    private var keys: [String: VerificationKey]
+    let signatures: SignatureStore
+    private let file: PolicyFile
+    private let logger: Logger
+    /// Once a policy was read from the file, there being none is no reason to be less strict.
+    private var hasBeenRead: Bool
+    private var watch: FileWatch?
+
+    /// - Throws: `PolicyFile.Failure`.
+    public init(_ file: PolicyFile, _ signatures: SignatureStore, logger: Logger) throws {
+        self.file = file
+        self.signatures = signatures
+        self.logger = logger
+        hasBeenRead = file.exists
+        policy = try file.read()
+        keys = try PolicyFile.keys(of: policy)
+        logger.info(
+            "policy", metadata: ["file": "\(hasBeenRead ? file.path : "none: the built-in one")"])
+        startWatching()
+    }
+
+    /// Reads it again; one that cannot be read leaves the one before in force.
+    public func reload() {
+        do {
+            if hasBeenRead, !file.exists {
+                throw PolicyFile.Failure(description: "\(file.path): it is gone")
+            }
+            let new = try file.read()
+            keys = try PolicyFile.keys(of: new)
+            policy = new
+            hasBeenRead = file.exists
+            logger.notice("the policy was read again", metadata: ["file": "\(file.path)"])
+        } catch {
+            logger.error(
+                "the new policy is no good, and the old one stays in force",
+                metadata: ["reason": "\(error)"])
+        }
+        startWatching()
+    }
+
+    public func requireSignature(of image: ImageName, _ digest: Digest) throws(RuntimeError) {
+        let rules = policy.signatureRules(for: image, digest)
+        guard !rules.isEmpty else { return }
+        let evidence = signatures.evidence(for: digest)
+        for rule in rules {
+            var flaw: SignatureEvidence.Flaw?
+            let isSigned = evidence.contains { one in
+                do throws(SignatureEvidence.Flaw) {
+                    try one.verify(digest, with: rule.keys.compactMap { keys[$0] })
+                    return true
+                } catch {
+                    // Of several, what is wrong with one by the right key says most.
+                    if flaw == nil || error != .noKeyFits { flaw = error }
+                    return false
+                }
+            }
+            if !isSigned {
+                throw DevicePolicy.unsigned(image, flaw?.description ?? "none came with it")
+            }
+        }
+    }
+
+    /// Whether any of the policy's keys made it.
+    func isGood(_ evidence: SignatureEvidence, for image: Digest) -> Bool {
+        (try? evidence.verify(image, with: Array(keys.values))) != nil
+    }
+
+    private func startWatching() {
+        watch?.cancel()
+        do {
+            watch = try FileWatch([file.path] + policy.keyFiles) { [weak self] in self?.reload() }
+        } catch {
+            // Its folder may be missing where the built-in policy is in force.
+            watch = nil
+            logger.debug("the policy is not watched", metadata: ["reason": "\(error)"])
+        }
+    }
+}

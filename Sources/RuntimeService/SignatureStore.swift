@@ -1,0 +1,93 @@
+import CosignSignature
+import FoundationEssentials
+import Glibc
+import OCI
+import SystemIO
+
+/// The signatures that came with images, a file for each image. What is in them is anybody's word
+/// until it is verified.
+@EventLoop
+public final class SignatureStore {
+    private let folder: Folder
+    /// The images that have a file.
+    private(set) var images: Set<Digest> = []
+
+    private static let suffix = ".json"
+    /// More than anybody has signed an image.
+    static let mostForAnImage = 16
+
+    /// A signature as it is on the disk.
+    private struct Record: Codable {
+        var manifest: Data
+        var index: Data?
+        var payload: Data
+        var signature: Data
+    }
+
+    /// - Parameter folder: made when it is missing.
+    /// - Throws: `SystemError`.
+    public init(_ folder: String) throws(SystemError) {
+        self.folder = try Folder(making: folder, mode: 0o755)
+        for name in try self.folder.names() where name.hasSuffix(Self.suffix) {
+            if let digest = Digest(.sha256, hexadecimal: name.dropLast(Self.suffix.count)) {
+                images.insert(digest)
+            }
+        }
+    }
+
+    /// What there is for an image; nothing where its file is damaged.
+    func evidence(for image: Digest) -> [SignatureEvidence] {
+        guard images.contains(image),
+            let data = try? Data(contentsOf: URL(filePath: path(image))),
+            let records = try? JSONDecoder().decode([Record].self, from: data)
+        else { return [] }
+        return records.map {
+            SignatureEvidence(
+                manifest: Array($0.manifest), index: $0.index.map { Array($0) },
+                payload: Array($0.payload), signature: Array($0.signature))
+        }
+    }
+
+    /// Adds to what there is for an image. Where that gets too much, what is not good goes first:
+    /// nobody can push a good one out with others.
+    ///
+    /// - Throws: `SystemError` or `EncodingError`.
+    func add(
+        _ evidence: [SignatureEvidence], to image: Digest,
+        isGood: (SignatureEvidence) -> Bool
+    ) throws {
+        var all: [SignatureEvidence] = []
+        for one in evidence + self.evidence(for: image) where !all.contains(one) {
+            all.append(one)
+        }
+        if all.count > Self.mostForAnImage {
+            all = Array(
+                (all.filter(isGood) + all.filter { !isGood($0) }).prefix(Self.mostForAnImage))
+        }
+        let records = all.map {
+            Record(
+                manifest: Data($0.manifest), index: $0.index.map { Data($0) },
+                payload: Data($0.payload), signature: Data($0.signature))
+        }
+        let path = self.path(image)
+        let data = try JSONEncoder().encode(records)
+        let file = try Descriptor.open("\(path).new", O_WRONLY | O_CREAT | O_TRUNC)
+        try data.withUnsafeBytes { try file.writeAll($0) }
+        try check("fsync", on: path) { fsync(file.number) }
+        try check("rename", on: path) { rename("\(path).new", path) }
+        try folder.synchronise()
+        images.insert(image)
+    }
+
+    /// Forgets the signatures of images that are gone.
+    func keep(only existing: Set<Digest>) {
+        for image in images where !existing.contains(image) {
+            unlink(path(image))
+            images.remove(image)
+        }
+    }
+
+    private func path(_ image: Digest) -> String {
+        "\(folder.path)/\(image.hexadecimal)\(Self.suffix)"
+    }
+}
