@@ -199,11 +199,7 @@ private final class ClientCore {
 
     /// A connection that takes RPCs.
     func connection(waitForReady: Bool) async throws -> HTTP2Connection {
-        if case .ready(let connection) = state, let usable = connection.connection,
-            connection.isUsable
-        {
-            return usable
-        }
+        if let usable { return usable }
         if isDraining || isStopped {
             throw RPCError(code: .failedPrecondition, message: "the client is shut down")
         }
@@ -214,6 +210,8 @@ private final class ClientCore {
                 guard !Task.isCancelled else {
                     return continuation.resume(throwing: CancellationError())
                 }
+                // There may be one by now.
+                if let usable { return continuation.resume(returning: usable) }
                 waiters[identifier] = Waiter(
                     continuation: continuation, waitsForReady: waitForReady)
                 demandSignal.yield()
@@ -221,6 +219,11 @@ private final class ClientCore {
         } onCancel: {
             EventLoop.enqueue { self.cancelWaiter(identifier) }
         }
+    }
+
+    private var usable: HTTP2Connection? {
+        guard case .ready(let connection) = state, connection.isUsable else { return nil }
+        return connection.connection
     }
 
     private var isStopped: Bool {

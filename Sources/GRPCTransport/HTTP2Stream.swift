@@ -222,6 +222,9 @@ final class HTTP2Stream {
                     continuation.resume(throwing: closure)
                 } else if Task.isCancelled {
                     continuation.resume(throwing: CancellationError())
+                } else if outbound.count <= Self.highWaterMark {
+                    // The connection may have had its turn since.
+                    continuation.resume()
                 } else {
                     writers.append(continuation)
                 }

@@ -2,6 +2,9 @@
 @EventLoop
 public final class Waiter {
     private var continuation: CheckedContinuation<Void, any Error>?
+    /// Between the look at the condition and the continuation other tasks may have their turn: the
+    /// compiler is free to suspend a task wherever it says `await`.
+    private var isWoken = false
 
     public nonisolated init() {}
 
@@ -10,7 +13,10 @@ public final class Waiter {
         try await withTaskCancellationHandler {
             try await withCheckedThrowingContinuation {
                 (continuation: CheckedContinuation<Void, any Error>) in
-                if Task.isCancelled {
+                if isWoken {
+                    isWoken = false
+                    continuation.resume()
+                } else if Task.isCancelled {
                     continuation.resume(throwing: CancellationError())
                 } else {
                     self.continuation = continuation
@@ -21,8 +27,14 @@ public final class Waiter {
         }
     }
 
-    /// Lets the waiting task go on; nothing happens when none waits.
-    public func wake() { resume(with: .success(())) }
+    /// Lets the waiting task go on, or the next one that comes.
+    public func wake() {
+        if continuation == nil {
+            isWoken = true
+        } else {
+            resume(with: .success(()))
+        }
+    }
 
     private func resume(with result: Result<Void, any Error>) {
         let continuation = self.continuation
