@@ -150,21 +150,27 @@ let package = Package(
                 "RuntimeAPI", "Varlink", "JSON", "Daemon", "SystemIO", log, arguments,
             ]),
 
-        module("Registry", ["SystemIO", "OCI", "JSON", "HTTPClient", "ImageStream"]),
-        tests(of: "Registry", ["OCI", "SystemIO"]),
+        module("ImageLoading", ["SystemIO", "OCI", "ImageStream", "RuntimeAPI"]),
+        module("ServerAddress"),
+        tests(of: "ServerAddress"),
+        module(
+            "ImageFetching",
+            ["SystemIO", "OCI", "JSON", "HTTPClient", "ServerAddress", "ImageStream"]),
+        tests(of: "ImageFetching", ["OCI", "SystemIO", "HTTPClient"]),
         program(
             "cz-pull",
             [
-                "Registry", "ImageStream", "HTTPClient", "RuntimeAPI", "OCI", "JSON", "SystemIO",
-                arguments,
+                "ImageFetching", "ImageLoading", "ImageStream", "ServerAddress", "HTTPClient",
+                "RuntimeAPI", "Varlink", "OCI", "JSON", "SystemIO", arguments,
             ]),
 
         module("GNOI", [grpc, grpcProtobuf, protobuf], exclude: ["protos"]),
         module(
             "ContainerzService",
             [
-                "SystemIO", "OCI", "JSON", "ImageStream", "Varlink", "RuntimeAPI", "GRPCTransport",
-                "GNOI", grpc, grpcProtobuf, protobuf, log,
+                "SystemIO", "OCI", "JSON", "ImageStream", "ImageLoading", "ServerAddress",
+                "Varlink",
+                "RuntimeAPI", "GRPCTransport", "GNOI", grpc, grpcProtobuf, protobuf, log,
             ]),
         tests(
             of: "ContainerzService", [protobuf, "SystemIO", "GNOI", "RuntimeAPI", "ImageStream"]),

@@ -26,6 +26,10 @@ static inline CURLcode cz_curl_get_long(CURL *easy, CURLINFO info, long *value) 
     return curl_easy_getinfo(easy, info, value);
 }
 
+static inline CURLcode cz_curl_get_size(CURL *easy, CURLINFO info, curl_off_t *value) {
+    return curl_easy_getinfo(easy, info, value);
+}
+
 static inline CURLMcode cz_curl_multi_set_long(CURLM *multi, CURLMoption option, long value) {
     return curl_multi_setopt(multi, option, value);
 }
@@ -57,6 +61,11 @@ static inline CURL *cz_curl_multi_next_done(CURLM *multi, CURLcode *result) {
     }
     return NULL;
 }
+
+/// The bits of CURLOPT_SSH_AUTH_TYPES, macros that Swift does not import.
+static const long cz_curl_ssh_key = CURLSSH_AUTH_PUBLICKEY;
+static const long cz_curl_ssh_password = CURLSSH_AUTH_PASSWORD;
+static const long cz_curl_ssh_agent = CURLSSH_AUTH_AGENT;
 
 static const size_t cz_curl_read_pause = CURL_READFUNC_PAUSE;
 static const size_t cz_curl_read_abort = CURL_READFUNC_ABORT;

@@ -119,7 +119,8 @@ final class EngineAPI {
     func runtimeError(_ error: HTTPError) -> RuntimeError {
         switch error.kind {
         case .unreachable, .broken, .timedOut: .engineUnavailable(reason: error.reason)
-        case .invalid, .tooLarge, .bodyFailed, .untrusted: .engineFailed(reason: error.reason)
+        case .invalid, .notFound, .denied, .tooLarge, .bodyFailed, .untrusted:
+            .engineFailed(reason: error.reason)
         }
     }
 

@@ -1,6 +1,7 @@
 import FoundationEssentials
 import GNOI
 import GRPCCore
+import ImageLoading
 import ImageStream
 import Logging
 import OCI
@@ -36,7 +37,7 @@ extension ContainerzService {
         try deploys.admit(size, free: free)
         defer { deploys.release(size) }
 
-        let pipeline = try DeployPipeline(
+        let pipeline = try ImageLoad(
             runtime, as: name, limits: ImageStreamLimits(archiveSize: size, freeStorage: free),
             interrupt: call.interrupt)
         let image: NormalisedImage
@@ -46,7 +47,6 @@ extension ContainerzService {
         } catch {
             throw await pipeline.abandon(error)
         }
-        try await runtime.attachSignatures(.init(of: image))
         logger.info("deployed", metadata: ["image": "\(image.name.tagged)", "bytes": "\(size)"])
         try await responses.write(
             .with {

@@ -20,19 +20,21 @@ extension ContainerzService {
         _ responses: DeployResponses
     ) async throws {
         let name = try PluginName(transfer.name, field: "image_transfer.name")
-        guard !transfer.hasRemoteDownload else {
-            throw RPCError(
-                code: .unimplemented, message: "this device does not fetch plugins itself")
-        }
+        let download =
+            transfer.hasRemoteDownload ? try RemoteDownload(transfer, configuration.pull) : nil
         // There is no use in a tarball that this engine can do nothing with.
         _ = try await runtime.plugins()
-        let size = Int64(clamping: transfer.imageSize)
+        let size = download == nil ? Int64(clamping: transfer.imageSize) : 0
         let free = try plugins.free()
         try pluginDeploys.admit(size, free: free)
         defer { pluginDeploys.release(size) }
 
+        var received = download == nil ? transfer.imageSize : 0
         let chunks = ChunkHandoff()
-        let limits = ImageStreamLimits(archiveSize: size, freeStorage: nil)
+        let limits =
+            download == nil
+            ? ImageStreamLimits(archiveSize: size, freeStorage: nil)
+            : ImageStreamLimits(maximumExpansion: free ?? .max)
         let storing = Task { [plugins] in
             defer { chunks.readerIsDone() }
             try await withOwnThread(named: "plugin") {
@@ -40,21 +42,28 @@ extension ContainerzService {
             }
         }
         do {
-            try await receive(&requests, &state, responses) { await chunks.push($0) }
+            if let download {
+                try await fetch(download, free: free, responses) {
+                    received += UInt64($0.count)
+                    await chunks.push($0)
+                }
+            } else {
+                try await receive(&requests, &state, responses) { await chunks.push($0) }
+            }
             chunks.end()
             try await storing.value
         } catch {
             chunks.end(error)
             guard case .failure(let failure) = await storing.result else { throw error }
-            throw failure
+            throw download == nil ? failure : Self.dataLoss(failure)
         }
-        logger.info("deployed", metadata: ["plugin": "\(name)", "bytes": "\(size)"])
+        logger.info("deployed", metadata: ["plugin": "\(name)", "bytes": "\(received)"])
         try await responses.write(
             .with {
                 $0.imageTransferSuccess = .with {
                     $0.name = transfer.name
                     $0.tag = transfer.tag
-                    $0.imageSize = transfer.imageSize
+                    $0.imageSize = received
                 }
             })
     }

@@ -1,5 +1,7 @@
+import FoundationEssentials
 import GNOI
 import GRPCCore
+import ImageLoading
 import ImageStream
 import Logging
 import OCI
@@ -15,41 +17,19 @@ extension ContainerzService {
         _ transfer: Gnoi_Containerz_ImageTransfer, as name: ImageReference?,
         _ responses: DeployResponses, _ call: CallInProgress
     ) async throws {
-        let download = try RemoteDownload(transfer)
+        let download = try RemoteDownload(transfer, configuration.pull)
         let free = try await runtime.info().storage?.free
         try deploys.admit(0, free: free)
         defer { deploys.release(0) }
-        let pipeline = try DeployPipeline(
+        let load = try ImageLoad(
             runtime, as: name, limits: ImageStreamLimits(maximumExpansion: free ?? .max),
             interrupt: call.interrupt)
         let image: NormalisedImage
         do {
-            let pull = try PullProcess(configuration.pullProgram, download)
-            do {
-                async let copying: Void = pull.copy { await pipeline.push($0) }
-                try await pull.follow { progress in
-                    switch progress {
-                    case .resolved(let size):
-                        if let free, size > free {
-                            throw RPCError(
-                                code: .resourceExhausted,
-                                message: "the image has \(size) bytes, but only \(free) are free "
-                                    + "on the device")
-                        }
-                    case .received(let count):
-                        try await responses.write(
-                            .with { $0.imageTransferProgress.bytesReceived = count })
-                    }
-                }
-                try await copying
-                try await pull.finish()
-            } catch {
-                pull.terminate()
-                throw error
-            }
-            image = try await pipeline.finish()
+            try await fetch(download, free: free, responses) { await load.push($0) }
+            image = try await load.finish()
         } catch {
-            throw await pipeline.abandon(error)
+            throw Self.dataLoss(await load.abandon(error))
         }
         logger.info(
             "fetched", metadata: ["image": "\(image.name.tagged)", "bytes": "\(image.size)"])
@@ -61,5 +41,47 @@ extension ContainerzService {
                     $0.imageSize = UInt64(image.size)
                 }
             })
+    }
+
+    /// Has cz-pull fetch what a client named, tells the client how it goes on, and passes on what
+    /// comes.
+    ///
+    /// - Parameter free: bytes there is room for; nil when that is not known.
+    @EventLoop
+    func fetch(
+        _ download: RemoteDownload, free: Int64?, _ responses: DeployResponses,
+        _ push: @EventLoop (Data) async -> Void
+    ) async throws {
+        let pull = try PullProcess(configuration.pull.program, download)
+        do {
+            async let copying: Void = pull.copy(push)
+            try await pull.follow { progress in
+                switch progress {
+                case .resolved(let size):
+                    if let free, size > free {
+                        throw RPCError(
+                            code: .resourceExhausted,
+                            message: "it has \(size) bytes, but only \(free) are free on the "
+                                + "device")
+                    }
+                case .received(let count):
+                    try await responses.write(
+                        .with { $0.imageTransferProgress.bytesReceived = count })
+                }
+            }
+            try await copying
+            try await pull.finish()
+        } catch {
+            pull.terminate()
+            throw error
+        }
+    }
+
+    /// What a client pushes and is no image is its mistake; what a server has is nobody's here.
+    static func dataLoss(_ error: any Error) -> any Error {
+        guard let error = error as? ImageStreamError else { return error }
+        let status = StatusTable.status(for: error)
+        guard status.code == .invalidArgument else { return error }
+        return RPCError(code: .dataLoss, message: status.message)
     }
 }

@@ -19,7 +19,7 @@ public struct ContainerzService: RegistrableRPCService {
         public var pluginFolder = "/var/lib/containerz/plugins"
 
         /// What fetches images for clients that want the device to do that.
-        public var pullProgram = "/usr/bin/cz-pull"
+        public var pull = PullConfiguration()
 
         public static let chunkSizes = 1024...(7 << 19)
 

@@ -1,6 +1,6 @@
 import GNOI
-import GRPCCore
 import OCI
+import ServerAddress
 
 /// What a device is asked to fetch by itself, as cz-pull's arguments (gNOI Containerz, Deploy;
 /// gNOI common, RemoteDownload).
@@ -9,41 +9,86 @@ struct RemoteDownload: Hashable, Sendable {
     /// Goes to cz-pull's standard input.
     var password: String?
 
-    /// Endings of what is a file on a server rather than an image in a registry.
-    private static let fileEndings = [".tar", ".tar.gz", ".tgz", ".tar.zst", ".tar.xz"]
-
-    /// - Throws: ``RequestError``, or `RPCError` with UNIMPLEMENTED.
-    init(_ transfer: Gnoi_Containerz_ImageTransfer) throws {
+    /// - Throws: ``RequestError`` or `ImageReferenceError`.
+    init(_ transfer: Gnoi_Containerz_ImageTransfer, _ pull: PullConfiguration) throws {
         let download = transfer.remoteDownload
         arguments = ["--json", "--output", "-"]
-        var path = download.path
+        let source: String
+        if let address = try Self.fileAddress(download) {
+            source = "\(address)"
+            arguments += ["--format", "as-is"]
+            if let path = pull.knownHosts, address.scheme == .sftp || address.scheme == .scp {
+                arguments += ["--known-hosts", path]
+            }
+        } else {
+            guard !transfer.isPlugin else {
+                throw RequestError(
+                    "remote_download.path", "plugins come from file servers, as .tar and the like")
+            }
+            source = try Self.registryReference(transfer)
+            arguments += ["--format", "oci"]
+            if download.protocol == .http { arguments.append("--plain-http") }
+            for (option, path) in [
+                ("--cache", pull.cache), ("--registries", pull.registries),
+                ("--authfile", pull.authfile),
+            ] {
+                if let path { arguments += [option, path] }
+            }
+        }
+        try addInterface(download)
+        try addCredentials(download)
+        // Whatever it looks like, it is no option.
+        arguments += ["--", source]
+    }
+
+    /// The file on a server that is meant; nil when it is an image in a registry.
+    private static func fileAddress(
+        _ download: Gnoi_Common_RemoteDownload
+    ) throws(RequestError) -> FileAddress? {
+        let scheme: FileAddress.Scheme
         switch download.protocol {
-        case .http:
-            arguments.append("--plain-http")
-            Self.drop("http://", from: &path)
-        case .https: Self.drop("https://", from: &path)
-        case .sftp, .scp: throw Self.unimplemented("files from servers by SFTP and SCP")
+        case .http: scheme = .http
+        case .https: scheme = .https
+        case .sftp: scheme = .sftp
+        case .scp: scheme = .scp
         case .unknown, .UNRECOGNIZED:
             throw RequestError("remote_download.protocol", "there is no such protocol")
         }
-        guard !Self.fileEndings.contains(where: path.hasSuffix) else {
-            throw Self.unimplemented("tarballs from file servers")
+        let path = dropping("\(scheme.rawValue)://", from: download.path)
+        let address: FileAddress?
+        let expected: String
+        switch scheme {
+        case .http, .https:
+            let end = path.firstIndex { "?#".contains($0) } ?? path.endIndex
+            guard FileAddress.tarballEndings.contains(where: path[..<end].hasSuffix) else {
+                return nil
+            }
+            address = FileAddress("\(scheme.rawValue)://\(path)")
+            expected = "HOST/PATH"
+        case .sftp, .scp:
+            address =
+                path == download.path
+                ? FileAddress(scheme, hostAndPath: path) : FileAddress(download.path)
+            expected = "HOST:/PATH"
         }
+        guard let address, address.username == nil else {
+            throw RequestError("remote_download.path", "'\(download.path)' is not \(expected)")
+        }
+        return address
+    }
+
+    private static func registryReference(
+        _ transfer: Gnoi_Containerz_ImageTransfer
+    ) throws -> String {
+        let scheme = transfer.remoteDownload.protocol == .http ? "http://" : "https://"
+        let path = dropping(scheme, from: transfer.remoteDownload.path)
         let tag = transfer.tag.isEmpty ? ImageReference.defaultTag : transfer.tag
         let reference = path.isEmpty ? "\(transfer.name):\(tag)" : path
         guard RegistryReference(try ImageReference(parsing: reference)) != nil else {
             throw RequestError(
                 "remote_download.path", "'\(reference)' names no registry: REGISTRY/NAME:TAG")
         }
-        if !transfer.name.isEmpty {
-            arguments += ["--as", "\(try ImageReference(repository: transfer.name, tag: tag))"]
-        } else if !transfer.tag.isEmpty {
-            throw RequestError("image_transfer.name", "there is a tag, but no name")
-        }
-        try addInterface(download)
-        try addCredentials(download)
-        // Whatever it looks like, it is no option.
-        arguments += ["--", reference]
+        return reference
     }
 
     private mutating func addInterface(
@@ -80,11 +125,7 @@ struct RemoteDownload: Hashable, Sendable {
         self.password = password
     }
 
-    private static func drop(_ prefix: String, from path: inout String) {
-        if path.hasPrefix(prefix) { path.removeFirst(prefix.count) }
-    }
-
-    private static func unimplemented(_ what: String) -> RPCError {
-        RPCError(code: .unimplemented, message: "this device does not fetch \(what) yet")
+    private static func dropping(_ prefix: String, from path: String) -> String {
+        path.hasPrefix(prefix) ? String(path.dropFirst(prefix.count)) : path
     }
 }

@@ -55,6 +55,23 @@ public final class HTTPClient {
     /// - Throws: ``HTTPError`` or `CancellationError`. A status of 400 and more is no error here.
     public func send(_ request: HTTPRequest) async throws -> HTTPResponse {
         let transfer = try Transfer(request, of: self)
+        try start(transfer)
+        let (status, headers) = try await transfer.head()
+        return HTTPResponse(transfer, of: self, status: status, headers: headers)
+    }
+
+    /// Begins to read a file and waits for its first bytes.
+    ///
+    /// - Returns: what has a body, and neither status nor header.
+    /// - Throws: ``HTTPError`` or `CancellationError`.
+    public func open(_ request: SSHRequest) async throws -> HTTPResponse {
+        let transfer = try Transfer(request, of: self)
+        try start(transfer)
+        try await transfer.begin()
+        return HTTPResponse(transfer, of: self, status: 0, headers: [:])
+    }
+
+    private func start(_ transfer: Transfer) throws(HTTPError) {
         transfers[transfer.handle] = transfer
         let added = curl_multi_add_handle(multi, transfer.handle)
         guard added == CURLM_OK else {
@@ -62,8 +79,6 @@ public final class HTTPClient {
             throw HTTPError(.invalid, String(cString: curl_multi_strerror(added)))
         }
         advance()
-        let (status, headers) = try await transfer.head()
-        return HTTPResponse(transfer, of: self, status: status, headers: headers)
     }
 
     // MARK: Driving libcurl

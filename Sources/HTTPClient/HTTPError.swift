@@ -10,6 +10,10 @@ public struct HTTPError: Error, Hashable, Sendable, CustomStringConvertible {
         case timedOut
         /// Its certificate is not trusted, or ours cannot be used.
         case untrusted
+        /// The server has no such file (SFTP and SCP; HTTP has a status for it).
+        case notFound
+        /// The server does not accept who asks (likewise).
+        case denied
         /// The answer is longer than the caller takes.
         case tooLarge
         /// The body to be sent could not be read.

@@ -30,6 +30,9 @@ public final class HTTPResponse {
         headers[name.lowercased()]
     }
 
+    /// The body's size in bytes, where the server tells it.
+    public var contentLength: Int64? { transfer.contentLength }
+
     /// The next bytes of the body; nil at its end.
     ///
     /// - Throws: ``HTTPError`` or `CancellationError`.

@@ -8,7 +8,7 @@ final class Transfer {
     let handle: UnsafeMutableRawPointer
     private weak var client: HTTPClient?
     private let body: RequestStream?
-    private let headerList: HeaderList
+    private let headerList: HeaderList?
     private let url: String
     private let unixSocket: String?
 
@@ -52,24 +52,68 @@ final class Transfer {
         configure(request)
     }
 
+    init(_ request: SSHRequest, of client: HTTPClient) throws(HTTPError) {
+        guard let handle = curl_easy_init() else {
+            throw HTTPError(.invalid, "libcurl has no handle for a transfer")
+        }
+        self.handle = handle
+        self.client = client
+        url = request.url
+        unixSocket = nil
+        idleTimeout = request.idleTimeout
+        headerList = nil
+        body = nil
+        configure(request)
+    }
+
     isolated deinit {
         curl_easy_cleanup(handle)
     }
 
     // MARK: Options
 
-    private func configure(_ request: HTTPRequest) {
+    /// - Parameter protocols: what else libcurl speaks is not meant.
+    private func configure(
+        protocols: String, _ interface: String?, connectTimeout: Duration
+    ) {
         set(CURLOPT_NOSIGNAL, 1)
-        set(CURLOPT_URL, request.url)
-        // What else libcurl speaks is not meant here.
-        set(CURLOPT_PROTOCOLS_STR, "http,https")
-        set(CURLOPT_CONNECTTIMEOUT_MS, Self.milliseconds(request.connectTimeout))
+        set(CURLOPT_URL, url)
+        set(CURLOPT_PROTOCOLS_STR, protocols)
+        set(CURLOPT_CONNECTTIMEOUT_MS, Self.milliseconds(connectTimeout))
         set(CURLOPT_BUFFERSIZE, Self.downloadBuffer)
+        if let interface { set(CURLOPT_INTERFACE, interface) }
+        let this = Unmanaged.passUnretained(self).toOpaque()
+        _ = cz_curl_set_function(handle, CURLOPT_WRITEFUNCTION) { bytes, size, count, this in
+            EventLoop.assumeIsolated {
+                Transfer.at(this).receive(UnsafeRawBufferPointer(start: bytes, count: size * count))
+            }
+        }
+        _ = cz_curl_set_pointer(handle, CURLOPT_WRITEDATA, this)
+    }
+
+    private func configure(_ request: SSHRequest) {
+        configure(
+            protocols: "sftp,scp", request.interface, connectTimeout: request.connectTimeout)
+        set(CURLOPT_SSH_KNOWNHOSTS, request.knownHosts)
+        set(CURLOPT_USERNAME, request.username)
+        switch request.login {
+        case .password(let password):
+            set(CURLOPT_SSH_AUTH_TYPES, cz_curl_ssh_password)
+            set(CURLOPT_PASSWORD, password)
+        case .key(let path):
+            set(CURLOPT_SSH_AUTH_TYPES, cz_curl_ssh_key)
+            set(CURLOPT_SSH_PRIVATE_KEYFILE, path)
+        case .agent: set(CURLOPT_SSH_AUTH_TYPES, cz_curl_ssh_agent)
+        }
+    }
+
+    private func configure(_ request: HTTPRequest) {
+        configure(
+            protocols: "http,https", request.interface, connectTimeout: request.connectTimeout)
         if let path = request.unixSocket {
             set(CURLOPT_UNIX_SOCKET_PATH, path)
             set(CURLOPT_NOPROXY, "*")
         }
-        if let interface = request.interface { set(CURLOPT_INTERFACE, interface) }
         if let tls = request.tls {
             if let file = tls.authorities { set(CURLOPT_CAINFO, file) }
             if let file = tls.certificate { set(CURLOPT_SSLCERT, file) }
@@ -105,7 +149,7 @@ final class Transfer {
             _ = cz_curl_set_pointer(handle, CURLOPT_READDATA, this)
         }
         set(CURLOPT_CUSTOMREQUEST, request.method)
-        _ = cz_curl_set_pointer(handle, CURLOPT_HTTPHEADER, headerList.list)
+        _ = cz_curl_set_pointer(handle, CURLOPT_HTTPHEADER, headerList?.list)
         _ = cz_curl_set_function(handle, CURLOPT_HEADERFUNCTION) { bytes, size, count, this in
             EventLoop.assumeIsolated {
                 Transfer.at(this).receiveHeader(
@@ -113,12 +157,6 @@ final class Transfer {
             }
         }
         _ = cz_curl_set_pointer(handle, CURLOPT_HEADERDATA, this)
-        _ = cz_curl_set_function(handle, CURLOPT_WRITEFUNCTION) { bytes, size, count, this in
-            EventLoop.assumeIsolated {
-                Transfer.at(this).receive(UnsafeRawBufferPointer(start: bytes, count: size * count))
-            }
-        }
-        _ = cz_curl_set_pointer(handle, CURLOPT_WRITEDATA, this)
     }
 
     private static func at(_ pointer: UnsafeMutableRawPointer?) -> Transfer {
@@ -205,6 +243,7 @@ final class Transfer {
             return cz_curl_write_pause
         }
         lastActivity = .now
+        if case .waiting = phase { phase = .body }
         received.append(contentsOf: bytes)
         waiter.wake()
         return bytes.count
@@ -231,6 +270,20 @@ final class Transfer {
             }
         }
         return (status, headers)
+    }
+
+    /// Waits for the first bytes, where nothing comes before them.
+    func begin() async throws {
+        startIdleTimer()
+        while case .waiting = phase { try await wait() }
+        if case .failed(let error) = phase { throw error }
+    }
+
+    /// The body's size in bytes, where the server tells it.
+    var contentLength: Int64? {
+        var size: curl_off_t = -1
+        cz_curl_get_size(handle, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &size)
+        return size < 0 ? nil : Int64(size)
     }
 
     func nextBytes() async throws -> [UInt8]? {
@@ -318,6 +371,10 @@ final class Transfer {
         case CURLE_PEER_FAILED_VERIFICATION, CURLE_SSL_CACERT_BADFILE, CURLE_SSL_CERTPROBLEM,
             CURLE_SSL_CONNECT_ERROR:
             return HTTPError(.untrusted, "no secure connection to \(peer): \(text)")
+        case CURLE_REMOTE_FILE_NOT_FOUND:
+            return HTTPError(.notFound, "\(peer): there is no such file")
+        case CURLE_LOGIN_DENIED, CURLE_REMOTE_ACCESS_DENIED:
+            return HTTPError(.denied, "\(peer): the server does not accept the credentials")
         case CURLE_OPERATION_TIMEDOUT:
             return HTTPError(.timedOut, "\(peer) does not answer: \(text)")
         case CURLE_ABORTED_BY_CALLBACK:

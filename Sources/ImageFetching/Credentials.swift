@@ -1,67 +1,48 @@
 import FoundationEssentials
-import JSON
 import SystemIO
 
-/// A username and a password for a registry.
-public struct Credentials: Hashable, Sendable {
-    public var username: String
-    public var password: String
-
-    public init(username: String, password: String) {
-        self.username = username
-        self.password = password
-    }
+/// What shows a registry who asks.
+public enum Credentials: Hashable, Sendable {
+    case password(username: String, password: String)
+    /// What a login left behind, for the token server alone.
+    case identityToken(String)
 
     /// RFC 7617.
-    var basicHeader: String {
-        "Basic \(Data("\(username):\(password)".utf8).base64EncodedString())"
+    var basicHeader: String? {
+        guard case .password(let username, let password) = self else { return nil }
+        return "Basic \(Data("\(username):\(password)".utf8).base64EncodedString())"
     }
 }
 
-/// Credentials by registry, in the format of docker's config.json.
-public struct AuthFile: Sendable {
-    private var entries: [String: Credentials] = [:]
+/// Finds the credentials for a registry: those given for one, or what docker's config.json has.
+@EventLoop
+public final class CredentialStore {
+    private let given: (registry: String, credentials: Credentials)?
+    private let file: AuthFile
+    private var found: [String: Credentials?] = [:]
 
-    public init() {}
+    /// - Parameters:
+    ///   - given: goes to this registry and no other, such as a mirror.
+    ///   - file: for the others.
+    public nonisolated init(
+        given: (registry: String, credentials: Credentials)? = nil, file: AuthFile = AuthFile()
+    ) {
+        self.given = given
+        self.file = file
+    }
 
-    /// - Throws: ``RegistryError/invalid(_:)``, which never quotes what is in the file.
-    public init(parsing text: [UInt8]) throws(RegistryError) {
-        do throws(JSONObjectReader.Failure) {
-            // Other keys are other programs' business.
-            var reader = try JSONObjectReader(parsing: text)
-            guard case .object(let auths)? = reader.take("auths") else { return }
-            for (registry, value) in auths {
-                var entry = try JSONObjectReader(value, at: "auths")
-                if let auth = try entry.string("auth") {
-                    guard let data = Data(base64Encoded: auth),
-                        case let text = String(decoding: data, as: UTF8.self),
-                        let colon = text.firstIndex(of: ":")
-                    else { throw JSONObjectReader.Failure("an 'auth' is not USER:PASSWORD") }
-                    entries[Self.key(registry)] = Credentials(
-                        username: String(text[..<colon]),
-                        password: String(text[text.index(after: colon)...]))
-                } else if let username = try entry.string("username"),
-                    let password = try entry.string("password")
-                {
-                    entries[Self.key(registry)] = Credentials(
-                        username: username, password: password)
-                }
+    /// - Returns: nil when there are none.
+    /// - Throws: ``FetchError`` or `CancellationError`.
+    func credentials(for registry: String) async throws -> Credentials? {
+        if let given, given.registry == registry { return given.credentials }
+        if let known = found[registry] { return known }
+        let credentials: Credentials? =
+            switch file.entry(for: registry) {
+            case .none: nil
+            case .credentials(let credentials): credentials
+            case .helper(let helper): try await helper.credentials(for: registry)
             }
-        } catch {
-            throw .invalid("\(error)")
-        }
-    }
-
-    public func credentials(for registry: String) -> Credentials? {
-        entries[Self.key(registry)]
-    }
-
-    /// Registries are written as hosts, or as URLs from long ago.
-    private static func key(_ registry: String) -> String {
-        var key = Substring(registry)
-        for prefix in ["https://", "http://"] where key.hasPrefix(prefix) {
-            key = key.dropFirst(prefix.count)
-        }
-        return String(key.prefix { $0 != "/" })
+        found[registry] = credentials
+        return credentials
     }
 }

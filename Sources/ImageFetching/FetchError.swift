@@ -1,7 +1,9 @@
+import Glibc
 import OCI
+import SystemIO
 
 /// Why an image could not be fetched.
-public enum RegistryError: Error, Hashable, Sendable {
+public enum FetchError: Error, Hashable, Sendable {
     /// There is no such image, tag or blob.
     case notFound(String)
     /// The registry wants other credentials, or any.
@@ -16,9 +18,11 @@ public enum RegistryError: Error, Hashable, Sendable {
     case noPlatform(wanted: Platform, found: [String])
     /// What was asked for cannot be right.
     case invalid(String)
+    /// The cache cannot be used.
+    case cache(SystemError)
 }
 
-extension RegistryError {
+extension FetchError {
     /// One word for scripts.
     public var kind: String {
         switch self {
@@ -29,17 +33,19 @@ extension RegistryError {
         case .corrupt: "corrupt"
         case .noPlatform: "noPlatform"
         case .invalid: "invalid"
+        case .cache(let error): error.code == ENOSPC ? "noSpace" : "failed"
         }
     }
 }
 
-extension RegistryError: CustomStringConvertible {
+extension FetchError: CustomStringConvertible {
     /// A sentence for the user.
     public var description: String {
         switch self {
         case .notFound(let what), .unauthenticated(let what), .forbidden(let what),
             .unavailable(let what), .corrupt(let what), .invalid(let what):
             what
+        case .cache(let error): "the cache cannot be used: \(error)"
         case .noPlatform(let wanted, let found):
             "there is no image for \(wanted), only for \(found.joined(separator: ", "))"
         }

@@ -4,11 +4,18 @@ import ImageStream
 import OCI
 import SystemIO
 
-/// A manifest and the bytes that its digest is of.
-struct FetchedManifest {
+/// A document and what its digest is of.
+struct FetchedDocument: Sendable {
     var descriptor: OCI.Descriptor
     var bytes: [UInt8]
+}
+
+/// An image's manifest.
+struct FetchedManifest: Sendable {
+    var document: FetchedDocument
     var manifest: Manifest
+    /// What it was found in, where it was an index.
+    var index: FetchedDocument?
 }
 
 extension RegistryClient {
@@ -27,46 +34,70 @@ extension RegistryClient {
 
     /// The manifest of the image for a platform, through an index where there is one.
     ///
-    /// - Throws: ``RegistryError`` or `CancellationError`.
+    /// - Throws: ``FetchError`` or `CancellationError`.
     func manifest(for platform: Platform) async throws -> FetchedManifest {
         let what = "\(source)"
         let (bytes, type) = try await document("manifests/\(source.reference)", what)
         if let digest = source.digest { try Self.check(bytes, digest, what) }
-        if let index = try? JSONDecoder().decode(Index.self, from: Data(bytes)) {
-            let fitting = index.manifests.filter { $0.platform.map(platform.runs) ?? false }
-            guard let chosen = fitting.first else {
-                throw RegistryError.noPlatform(
-                    wanted: platform,
-                    found: index.manifests.compactMap { $0.platform?.description })
-            }
-            let (inner, innerType) = try await document("manifests/\(chosen.digest)", what)
-            try Self.check(inner, chosen.digest, what)
-            return try Self.parse(inner, innerType ?? chosen.mediaType, what)
+        guard let index = try? JSONDecoder().decode(Index.self, from: Data(bytes)) else {
+            return try Self.parse(bytes, type, what)
         }
-        return try Self.parse(bytes, type, what)
+        let fitting = index.manifests.filter { $0.platform.map(platform.runs) ?? false }
+        guard let chosen = fitting.first else {
+            throw FetchError.noPlatform(
+                wanted: platform,
+                found: index.manifests.compactMap { $0.platform?.description })
+        }
+        let (inner, innerType) = try await document("manifests/\(chosen.digest)", what)
+        try Self.check(inner, chosen.digest, what)
+        var fetched = try Self.parse(inner, innerType ?? chosen.mediaType, what)
+        fetched.index = FetchedDocument(
+            descriptor: OCI.Descriptor(
+                mediaType: Self.plain(type) ?? Self.indexTypes[0],
+                digest: ContentHash.digest(of: bytes), size: bytes.count), bytes: bytes)
+        return fetched
+    }
+
+    /// What cosign has put beside a manifest or an index, under a tag made of its digest.
+    ///
+    /// - Returns: nil when there is nothing.
+    /// - Throws: ``FetchError`` or `CancellationError`.
+    func signatures(of digest: Digest) async throws -> FetchedDocument? {
+        let tag = "\(digest.algorithm.rawValue)-\(digest.hexadecimal).sig"
+        let what = "\(source.registry)/\(source.repository):\(tag)"
+        do {
+            let (bytes, type) = try await document("manifests/\(tag)", what)
+            return FetchedDocument(
+                descriptor: OCI.Descriptor(
+                    mediaType: Self.plain(type) ?? Self.manifestTypes[0],
+                    digest: ContentHash.digest(of: bytes), size: bytes.count,
+                    annotations: ["org.opencontainers.image.ref.name": tag]), bytes: bytes)
+        } catch FetchError.notFound {
+            return nil
+        }
     }
 
     private func document(_ path: String, _ what: String) async throws -> ([UInt8], String?) {
         let accepted = (Self.manifestTypes + Self.indexTypes).joined(separator: ", ")
-        for _ in 1..<Self.attempts {
+        for _ in 1..<WebClient.attempts {
             let response = try await get(path, what, headers: [("Accept", accepted)])
             do {
                 let bytes = try await response.collect(upTo: Self.largestManifest)
                 return (bytes, response.header("Content-Type"))
             } catch let error as HTTPError where error.kind == .tooLarge {
-                throw RegistryError.corrupt(
+                throw FetchError.corrupt(
                     "\(what): the manifest has more than \(Self.largestManifest) bytes")
             } catch is HTTPError {
                 // It broke in the middle: once more.
-                try await EventLoop.sleep(for: configuration.firstPause)
+                try await EventLoop.sleep(for: web.configuration.firstPause)
             }
         }
-        throw RegistryError.unavailable("\(what): the connection breaks again and again")
+        throw FetchError.unavailable("\(what): the connection breaks again and again")
     }
 
     private static func parse(
         _ bytes: [UInt8], _ type: String?, _ what: String
-    ) throws(RegistryError) -> FetchedManifest {
+    ) throws(FetchError) -> FetchedManifest {
         guard let manifest = try? JSONDecoder().decode(Manifest.self, from: Data(bytes)) else {
             throw .corrupt("\(what): what the registry sent is no manifest of an image")
         }
@@ -77,17 +108,23 @@ extension RegistryClient {
         guard pieces.allSatisfy({ $0.size >= 0 }) else {
             throw .corrupt("\(what): the manifest has a negative size")
         }
-        let mediaType = type.map { String($0.prefix { $0 != ";" }) }
         return FetchedManifest(
-            descriptor: OCI.Descriptor(
-                mediaType: mediaType ?? manifestTypes[0], digest: ContentHash.digest(of: bytes),
-                size: bytes.count),
-            bytes: bytes, manifest: manifest)
+            document: FetchedDocument(
+                descriptor: OCI.Descriptor(
+                    mediaType: plain(type) ?? manifestTypes[0],
+                    digest: ContentHash.digest(of: bytes), size: bytes.count),
+                bytes: bytes),
+            manifest: manifest)
+    }
+
+    /// A media type without parameters.
+    private static func plain(_ type: String?) -> String? {
+        type.map { String($0.prefix { $0 != ";" }) }
     }
 
     static func check(
         _ bytes: [UInt8], _ digest: Digest, _ what: String
-    ) throws(RegistryError) {
+    ) throws(FetchError) {
         let actual = ContentHash.digest(of: bytes, digest.algorithm)
         guard actual == digest else {
             throw .corrupt("\(what): it should be \(digest), but is \(actual)")

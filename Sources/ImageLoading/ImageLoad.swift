@@ -1,5 +1,4 @@
 import FoundationEssentials
-import GRPCCore
 import ImageStream
 import OCI
 import RuntimeAPI
@@ -15,10 +14,11 @@ private final class FirstFailure {
     }
 }
 
-/// An image on its way: chunks → image stream, on a thread of its own → pipe → cz-runtime.
-/// Nothing touches the disk on this side, and each part waits for the next.
+/// An image on its way into the engine: chunks → image stream, on a thread of its own → pipe →
+/// cz-runtime. Nothing touches the disk on this side, and each part waits for the next.
 @EventLoop
-final class DeployPipeline {
+public final class ImageLoad {
+    private let runtime: RuntimeClient
     private let chunks = ChunkHandoff()
     private let normalising: Task<NormalisedImage, any Error>
     private let loading: Task<[ImageName], any Error>
@@ -31,10 +31,12 @@ final class DeployPipeline {
     ///   - name: nil for the archive's own.
     ///   - interrupt: called when a part of it fails, since whoever brings chunks may wait for
     ///     one that will not help any more.
-    init(
+    /// - Throws: `SystemError`.
+    public init(
         _ runtime: RuntimeClient, as name: ImageReference?, limits: ImageStreamLimits,
-        interrupt: @escaping @Sendable () -> Void
+        interrupt: @escaping @Sendable () -> Void = {}
     ) throws(SystemError) {
+        self.runtime = runtime
         let pipe = try Descriptor.pipe(capacity: Self.pipeSize)
         let (input, output) = (pipe.read.release(), pipe.write.release())
         let chunks = self.chunks
@@ -67,10 +69,14 @@ final class DeployPipeline {
         }
     }
 
-    func push(_ chunk: Data) async { await chunks.push(chunk) }
+    /// Brings a chunk of the archive, waiting while one waits already.
+    public func push(_ chunk: Data) async { await chunks.push(chunk) }
 
-    /// Everything has come: waits until the engine has the image.
-    func finish() async throws -> NormalisedImage {
+    /// Everything has come: waits until the engine has the image, and hands over who signed it.
+    ///
+    /// - Throws: `ImageStreamError`, what cz-runtime says, or `CancellationError`; ``abandon(_:)``
+    ///   has to follow.
+    public func finish() async throws -> NormalisedImage {
         chunks.end()
         let image: NormalisedImage
         do {
@@ -87,12 +93,13 @@ final class DeployPipeline {
         } catch {
             throw Task.isCancelled ? CancellationError() : error
         }
+        try await runtime.attachSignatures(.init(of: image))
         return image
     }
 
     /// Gives it up because of `failure`: waits until nothing of it is left, and returns the error
     /// that came first.
-    func abandon(_ failure: any Error) async -> any Error {
+    public func abandon(_ failure: any Error) async -> any Error {
         chunks.end(failure)
         if let loadFailure = loadFailure.error {
             _ = await normalising.result

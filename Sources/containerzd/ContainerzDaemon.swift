@@ -70,14 +70,10 @@ struct ContainerzDaemon: ParsableCommand {
     @Option(help: ArgumentHelp("Where tarballs of plugins are kept.", valueName: "path"))
     var pluginDir = ContainerzService.Configuration().pluginFolder
 
-    @Option(
-        help: ArgumentHelp(
-            "Fetches images for the device; the cz-pull beside this program when not given.",
-            valueName: "path"))
-    var pullProgram: String?
-
     @Option(help: "How to write the log: text, json or journal.")
     var logFormat: LogFormat?
+
+    @OptionGroup(title: "Images that the device fetches") var pull: PullOptions
 
     @OptionGroup(title: "Limits") var limits: LimitOptions
 
@@ -162,7 +158,7 @@ struct ContainerzDaemon: ParsableCommand {
         var service = ContainerzService.Configuration()
         service.chunkSize = chunkSize
         service.pluginFolder = pluginDir
-        service.pullProgram = pullProgram ?? Self.usualPullProgram()
+        service.pull = pull.configuration
         let runtime = RuntimeClient(.unix(path: runtimeSocket))
         let server = GRPCServer(
             transport: transport,
@@ -198,16 +194,6 @@ struct ContainerzDaemon: ParsableCommand {
                 revocationLists: crl, requiresClientCertificate: passwdFile == nil,
                 minimumVersion: minimumVersion)
         }
-    }
-
-    /// In the same folder, or in bin beside sbin.
-    private static func usualPullProgram() -> String {
-        guard let resolved = realpath("/proc/self/exe", nil) else { return "cz-pull" }
-        defer { free(resolved) }
-        let folder = String(cString: resolved).split(separator: "/").dropLast()
-            .map { "/\($0)" }.joined()
-        return ["\(folder)/cz-pull", "\(folder)/../bin/cz-pull"]
-            .first { access($0, X_OK) == 0 } ?? "\(folder)/cz-pull"
     }
 
     // MARK: Addresses

@@ -1,25 +1,28 @@
 import ArgumentParser
 import Glibc
 import HTTPClient
-import ImageStream
+import ImageFetching
 import OCI
-import Registry
+import ImageFetching
 import RuntimeAPI
+import ServerAddress
 import SystemIO
+import Varlink
 
 struct PullCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "cz-pull", abstract: "Fetch an image from a registry.",
+        commandName: "cz-pull", abstract: "Fetch an image from a registry or a file server.",
         discussion: """
-            SOURCE is REGISTRY/NAME:TAG or REGISTRY/NAME@sha256:…; the registry has to be named. \
-            Every digest and size is checked as the bytes go by.
+            SOURCE is REGISTRY/NAME:TAG or REGISTRY/NAME@sha256:…, the registry named, or the \
+            URL of a tarball: https://, http://, sftp:// or scp://. Every digest and size is \
+            checked as the bytes go by.
 
-            Exit codes: 0 done; 1 it failed; 64 usage; 69 the registry or cz-runtime cannot be \
-            reached; 77 the registry wants other credentials.
+            Exit codes: 0 done; 1 it failed; 64 usage; 69 the server or cz-runtime cannot be \
+            reached; 77 the server wants other credentials, or the device's policy forbids it.
             """,
         version: containerzVersion)
 
-    @Argument(help: "The image.")
+    @Argument(help: "The image or its tarball.")
     var source: String
 
     @Option(
@@ -30,13 +33,13 @@ struct PullCommand: ParsableCommand {
     @Flag(help: "Load the image into the device's engine, through cz-runtime.")
     var load = false
 
-    @Option(help: "The tarball: docker (a docker-archive) or oci.")
+    @Option(help: "The tarball: docker (a docker-archive), oci, or as-is for a file.")
     var format = ArchiveFormat.docker
 
     @Option(
         name: .customLong("as"),
         help: ArgumentHelp(
-            "The image's name; SOURCE's without the registry when not given.",
+            "The image's name; SOURCE's without the registry, or the tarball's own, when not given.",
             valueName: "name:tag"))
     var name: String?
 
@@ -47,7 +50,8 @@ struct PullCommand: ParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "Credentials by registry, as docker's config.json has them.", valueName: "file"))
+            "Credentials by registry, in docker's format; docker's own file when not given.",
+            valueName: "file"))
     var authfile: String?
 
     @Option(help: ArgumentHelp("Log in under this name.", valueName: "name"))
@@ -56,7 +60,25 @@ struct PullCommand: ParsableCommand {
     @Flag(help: "Read the password for --username from standard input.")
     var passwordStdin = false
 
-    @Flag(name: .customLong("plain-http"), help: "Speak http rather than https.")
+    @Option(help: ArgumentHelp("A key to log in with, for sftp and scp.", valueName: "file"))
+    var identity: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "The keys of servers, for sftp and scp; ssh's own file when not given.",
+            valueName: "file"))
+    var knownHosts: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "Keep layers here, and fetch only those that are not.", valueName: "folder"))
+    var cache: String?
+
+    @Option(
+        help: ArgumentHelp("Mirrors, and how hosts are reached, as JSON.", valueName: "file"))
+    var registries: String?
+
+    @Flag(name: .customLong("plain-http"), help: "Speak http rather than https to the registry.")
     var plainHTTP = false
 
     @Option(
@@ -84,6 +106,7 @@ struct PullCommand: ParsableCommand {
     enum ArchiveFormat: String, CaseIterable, ExpressibleByArgument {
         case docker
         case oci
+        case asIs = "as-is"
     }
 
     /// sysexits.h.
@@ -97,23 +120,37 @@ struct PullCommand: ParsableCommand {
         guard !load || format == .docker else {
             throw ValidationError("--format goes with --output")
         }
-        guard (username != nil) == passwordStdin else {
-            throw ValidationError("--username and --password-stdin go together")
+        guard !passwordStdin || username != nil else {
+            throw ValidationError("--password-stdin goes with --username")
         }
         guard (certificate == nil) == (privateKey == nil) else {
             throw ValidationError("--cert and --key go together")
         }
-        _ = try registryReference()
         _ = try imageName()
         _ = try wantedPlatform()
+        if try fileAddress() != nil {
+            guard format != .oci else {
+                throw ValidationError("--format oci goes with a registry: a file is what it is")
+            }
+            guard platform == nil, cache == nil, !plainHTTP else {
+                throw ValidationError("--platform, --cache and --plain-http go with a registry")
+            }
+        } else {
+            guard format != .asIs else { throw ValidationError("--format as-is goes with a URL") }
+            guard passwordStdin || username == nil else {
+                throw ValidationError("--username and --password-stdin go together")
+            }
+            guard (try? registryReference().localName) != nil || name != nil else {
+                throw ValidationError("--as: the image needs a name")
+            }
+        }
     }
 
     func run() throws {
         let plan: PullPlan
         do {
             plan = PullPlan(
-                source: try registryReference(), name: try imageName(),
-                platform: try wantedPlatform(), client: try client(),
+                source: try planSource(), name: try imageName(),
                 destination: load
                     ? .runtime(socket: runtimeSocket)
                     : output == "-" ? .standardOutput : .file(output ?? ""),
@@ -122,9 +159,9 @@ struct PullCommand: ParsableCommand {
             StandardError.write(line: "cz-pull: \(error)")
             throw ExitCode.failure
         }
-        let reporter = PullReporter(
-            plan.source.description, json: json, toStandardError: output == "-")
+        let (json, toStandardError) = (json, output == "-")
         let failure: (any Error)? = EventLoopExecutor.run { @EventLoop in
+            let reporter = PullReporter(json: json, toStandardError: toStandardError)
             do {
                 try await plan.carryOut(reporter)
                 return nil
@@ -138,10 +175,11 @@ struct PullCommand: ParsableCommand {
 
     private static func code(for error: any Error) -> ExitCode {
         switch error {
-        case RegistryError.unavailable: unavailable
-        case RegistryError.unauthenticated, RegistryError.forbidden: notAllowed
+        case FetchError.unavailable: unavailable
+        case FetchError.unauthenticated, FetchError.forbidden: notAllowed
         case RuntimeAPI.RuntimeError.engineUnavailable: unavailable
-        case is ConnectionFailure: unavailable
+        case RuntimeAPI.RuntimeError.notPermitted: notAllowed
+        case is ConnectionError: unavailable
         default: .failure
         }
     }
@@ -162,12 +200,23 @@ struct PullCommand: ParsableCommand {
         return reference
     }
 
-    private func imageName() throws -> ImageReference {
+    /// - Returns: nil when SOURCE is no URL.
+    private func fileAddress() throws -> FileAddress? {
+        guard source.contains("://") else { return nil }
+        guard let address = FileAddress(source) else {
+            throw ValidationError(
+                "'\(source)' is not an https, http, sftp or scp URL; a name may stand in it, but "
+                    + "no password")
+        }
+        return address
+    }
+
+    /// - Returns: nil when none is given.
+    private func imageName() throws -> ImageReference? {
         do throws(ImageReferenceError) {
-            if let name { return try ImageReference(parsing: name) }
-            let source = try ImageReference(parsing: self.source)
-            let path = source.repository.split(separator: "/").dropFirst().joined(separator: "/")
-            return try ImageReference(repository: path, tag: source.tag)
+            return try name.map { text throws(ImageReferenceError) in
+                try ImageReference(parsing: text)
+            }
         } catch {
             throw ValidationError("--as: \(error)")
         }
@@ -184,21 +233,55 @@ struct PullCommand: ParsableCommand {
             os: parts[0], architecture: parts[1], variant: parts.count == 3 ? parts[2] : nil)
     }
 
-    private func client() throws -> RegistryClient.Configuration {
-        var configuration = RegistryClient.Configuration()
-        configuration.usesPlainHTTP = plainHTTP
-        configuration.tls = HTTPTLS(
+    private func planSource() throws -> PullPlan.Source {
+        var web = WebConfiguration()
+        web.tls = HTTPTLS(
             authorities: authorities, certificate: certificate, privateKey: privateKey)
-        configuration.interface = interface
-        if let username {
-            configuration.credentials = Credentials(
-                username: username, password: try Self.password())
-        } else if let authfile {
-            let text = try TrustedFile.read(authfile, .secret)
-            configuration.credentials = try AuthFile(parsing: text)
-                .credentials(for: try registryReference().registry)
+        web.interface = interface
+        let password = passwordStdin ? try Self.password() : nil
+        if let address = try fileAddress() {
+            var configuration = FileConfiguration()
+            configuration.web = web
+            configuration.username = username
+            configuration.password = password
+            configuration.identity = identity
+            configuration.knownHosts = knownHosts ?? UsualFiles.knownHosts
+            return .file(address, configuration)
         }
-        return configuration
+        let reference = try registryReference()
+        var configuration = RegistryConfiguration()
+        configuration.web = web
+        configuration.usesPlainHTTP = plainHTTP
+        if let path = registries ?? UsualFiles.registries {
+            configuration.registries = try Self.parse(path, .open) {
+                text throws(FetchError) in try RegistriesFile(parsing: text)
+            }
+        }
+        var given: (registry: String, credentials: Credentials)?
+        if let username, let password {
+            given = (reference.registry, .password(username: username, password: password))
+        }
+        var file = AuthFile()
+        if let path = authfile ?? UsualFiles.authentication {
+            file = try Self.parse(path, .secret) {
+                text throws(FetchError) in try AuthFile(parsing: text)
+            }
+        }
+        configuration.credentials = CredentialStore(given: given, file: file)
+        return .registry(
+            reference, try wantedPlatform(), try cache.map { try BlobCache(in: $0) }, configuration)
+    }
+
+    private static func parse<Value>(
+        _ path: String, _ content: TrustedFile.Content,
+        _ parse: ([UInt8]) throws(FetchError) -> Value
+    ) throws -> Value {
+        let text = try TrustedFile.read(path, content)
+        do throws(FetchError) {
+            return try parse(text)
+        } catch {
+            throw FetchError.invalid("\(path): \(error)")
+        }
     }
 
     /// The first line of standard input.

@@ -1,28 +1,33 @@
 import FoundationEssentials
 import Glibc
+import ImageFetching
+import ImageLoading
 import ImageStream
 import OCI
-import Registry
 import RuntimeAPI
+import ServerAddress
 import SystemIO
-
-/// cz-runtime does not answer.
-struct ConnectionFailure: Error, CustomStringConvertible { var description: String }
 
 /// One image, from where to where.
 struct PullPlan: Sendable {
+    enum Source: Sendable {
+        case registry(RegistryReference, Platform, BlobCache?, RegistryConfiguration)
+        case file(FileAddress, FileConfiguration)
+    }
+
     enum Destination: Sendable {
         case file(String)
         case standardOutput
         case runtime(socket: String)
     }
 
-    var source: RegistryReference
-    var name: ImageReference
-    var platform: Platform
-    var client: RegistryClient.Configuration
+    var source: Source
+    /// nil for the archive's own, which only files have.
+    var name: ImageReference?
     var destination: Destination
     var format: PullCommand.ArchiveFormat
+
+    typealias Output = @EventLoop ([UInt8]) async throws -> Void
 
     @EventLoop
     func carryOut(_ reporter: PullReporter) async throws {
@@ -30,17 +35,17 @@ struct PullPlan: Sendable {
         let signals = try Signals([SIGINT, SIGTERM]) { _ in work.cancel() }
         defer { signals.cancel() }
         do {
-            reporter.finish(name, try await work.value)
+            reporter.finish(try await work.value)
         } catch {
             let error =
-                error is CancellationError ? RegistryError.invalid("it was interrupted") : error
+                error is CancellationError ? FetchError.invalid("it was interrupted") : error
             reporter.fail(error)
             throw error
         }
     }
 
     @EventLoop
-    private func fetch(_ reporter: PullReporter) async throws -> Digest {
+    private func fetch(_ reporter: PullReporter) async throws -> PulledImage {
         switch destination {
         case .standardOutput:
             let output = SystemIO.Descriptor(owning: try check("dup") { dup(STDOUT_FILENO) })
@@ -50,68 +55,103 @@ struct PullPlan: Sendable {
         }
     }
 
+    /// Brings the archive's bytes, whatever it comes from.
+    ///
+    /// - Returns: the digest of the image's manifest, where it has one.
+    @EventLoop
+    private func bring(_ reporter: PullReporter, _ output: @escaping Output) async throws -> Digest?
+    {
+        switch source {
+        case .registry(let reference, let platform, let cache, let configuration):
+            let pull = try ImagePull(reference, platform: platform, cache: cache, configuration)
+            let name = try name ?? reference.localName
+            return try await pull.run(as: name, events: { reporter.tell($0) }, output)
+        case .file(let address, let configuration):
+            let download = try FileDownload(address, configuration)
+            try await download.run(events: { reporter.tell($0) }, output)
+            return nil
+        }
+    }
+
+    // MARK: Into the engine
+
+    @EventLoop
+    private func load(_ socket: String, _ reporter: PullReporter) async throws -> PulledImage {
+        let work = LoadingWork()
+        let load = try ImageLoad(
+            RuntimeClient(.unix(path: socket)), as: name,
+            limits: ImageStreamLimits(maximumExpansion: .max),
+            interrupt: { EventLoop.enqueue { work.interrupt() } })
+        do {
+            let bringing = Task { @EventLoop in
+                try await bring(reporter) { bytes in
+                    try Task.checkCancellation()
+                    await load.push(Data(bytes))
+                }
+            }
+            work.task = bringing
+            let digest = try await withTaskCancellationHandler {
+                try await bringing.value
+            } onCancel: {
+                bringing.cancel()
+            }
+            let image = try await load.finish()
+            return PulledImage(name: image.name, digest: digest)
+        } catch {
+            throw await load.abandon(error)
+        }
+    }
+
+    /// What is given up when the engine does not take what it brings.
+    @EventLoop
+    private final class LoadingWork {
+        var task: Task<Digest?, any Error>? {
+            didSet { if isInterrupted { task?.cancel() } }
+        }
+        private var isInterrupted = false
+
+        nonisolated init() {}
+
+        func interrupt() {
+            isInterrupted = true
+            task?.cancel()
+        }
+    }
+
+    // MARK: Into a file
+
     /// The file appears when it is whole.
     @EventLoop
-    private func write(_ path: String, _ reporter: PullReporter) async throws -> Digest {
+    private func write(_ path: String, _ reporter: PullReporter) async throws -> PulledImage {
         let partial = "\(path).partial-\(String(UInt32.random(in: 0...UInt32.max), radix: 16))"
         let file = try SystemIO.Descriptor.open(partial, O_WRONLY | O_CREAT | O_EXCL, mode: 0o644)
         var isWhole = false
         defer { if !isWhole { unlink(partial) } }
-        let digest = try await pass(to: file, reporter)
+        let image = try await pass(to: file, reporter)
         try check("rename", on: path) { rename(partial, path) }
         isWhole = true
-        return digest
+        return image
     }
 
-    @EventLoop
-    private func load(_ socket: String, _ reporter: PullReporter) async throws -> Digest {
-        let runtime = RuntimeClient(.unix(path: socket))
-        let pipe = try SystemIO.Descriptor.pipe(capacity: 1 << 20)
-        let (input, output) = (pipe.read.release(), pipe.write.release())
-        let image = ImageName(
-            repository: name.repository, tag: name.tag ?? ImageReference.defaultTag)
-        let loading = Task { @EventLoop in
-            do {
-                return try await runtime.load(SystemIO.Descriptor(owning: input), as: image)
-            } catch let error as RuntimeAPI.RuntimeError {
-                throw error
-            } catch {
-                throw ConnectionFailure(description: "cz-runtime: \(error)")
-            }
-        }
-        do {
-            let digest = try await pass(to: SystemIO.Descriptor(owning: output), reporter)
-            _ = try await loading.value
-            return digest
-        } catch ImageStreamError.output {
-            // cz-runtime knows better why it stopped reading.
-            _ = try await loading.value
-            throw ConnectionFailure(description: "cz-runtime did not take the image")
-        } catch {
-            loading.cancel()
-            _ = await loading.result
-            throw error
-        }
-    }
-
-    /// From the registry to a descriptor that blocks, verified and in the format asked for.
+    /// To a descriptor that blocks, verified and in the format asked for.
     @EventLoop
     private func pass(
         to output: consuming SystemIO.Descriptor, _ reporter: PullReporter
-    ) async throws -> Digest {
+    ) async throws -> PulledImage {
         let chunks = ChunkHandoff()
         let number = output.release()
         let (format, name) = (format, name)
-        let writing = Task {
+        let writing = Task { () async throws -> ImageReference? in
             defer { chunks.readerIsDone() }
-            try await withOwnThread(named: "image") {
+            return try await withOwnThread(named: "image") { () throws -> ImageReference? in
                 let output = SystemIO.Descriptor(owning: number)
                 switch format {
                 case .docker:
-                    _ = try ImageStream.normalise(
+                    return try ImageStream.normalise(
                         from: chunks, to: output, as: name,
-                        limits: ImageStreamLimits(maximumExpansion: .max))
-                case .oci:
+                        limits: ImageStreamLimits(maximumExpansion: .max)
+                    ).name
+                case .oci, .asIs:
                     while case let bytes = try chunks.next(), !bytes.isEmpty {
                         do throws(SystemError) {
                             try output.writeAll(bytes)
@@ -119,18 +159,17 @@ struct PullPlan: Sendable {
                             throw ImageStreamError.output(error)
                         }
                     }
+                    return name
                 }
             }
         }
         do {
-            let pull = try ImagePull(source, platform: platform, client)
-            let digest = try await pull.run(as: name, events: { reporter.tell($0) }) {
+            let digest = try await bring(reporter) {
                 try Task.checkCancellation()
                 await chunks.push(Data($0))
             }
             chunks.end()
-            try await writing.value
-            return digest
+            return PulledImage(name: try await writing.value, digest: digest)
         } catch {
             chunks.end(error)
             // Why the other side stopped comes first, unless it was this side's own reason.
@@ -140,5 +179,20 @@ struct PullPlan: Sendable {
             }
             throw error
         }
+    }
+}
+
+/// What came of it.
+struct PulledImage: Sendable {
+    /// nil when nobody looked into the file.
+    var name: ImageReference?
+    /// Of its manifest; nil for files.
+    var digest: Digest?
+}
+
+extension RegistryReference {
+    /// What the image is called on the device when nobody says otherwise.
+    var localName: ImageReference {
+        get throws(ImageReferenceError) { try ImageReference(repository: repository, tag: tag) }
     }
 }

@@ -1,92 +1,102 @@
 import Glibc
+import ImageFetching
 import ImageStream
 import JSON
 import OCI
-import Registry
+import RuntimeAPI
 import SystemIO
+import Varlink
 
 /// Tells people, or scripts, how a pull goes on.
 @EventLoop
 final class PullReporter {
-    private let name: String
     private let json: Bool
     private let toStandardError: Bool
-    private let isTerminal: Bool
-    private var total: Int64 = 0
-    private var done: [Digest: Int64] = [:]
-    private var lastShown = ContinuousClock.now - .seconds(1)
+    private let display: LayerDisplay?
+    private var fetched: Int64 = 0
+    private var received: [Digest: Int64] = [:]
+    private var lastEvent = ContinuousClock.now - .seconds(1)
 
     private static let interval: Duration = .milliseconds(100)
 
     /// - Parameter toStandardError: because standard output is the tarball.
-    nonisolated init(_ name: String, json: Bool, toStandardError: Bool) {
-        self.name = name
+    init(json: Bool, toStandardError: Bool) {
         self.json = json
         self.toStandardError = toStandardError
-        isTerminal = isatty(STDERR_FILENO) == 1
+        display = !json && isatty(STDERR_FILENO) == 1 ? LayerDisplay() : nil
     }
 
     func tell(_ event: ImagePull.Event) {
         switch event {
         case .resolved(let digest, let layers, let size):
-            total = size
             write([
                 "event": .string("resolved"), "digest": .string("\(digest)"),
-                "layers": .int(Int64(layers)), "size": .int(size),
+                "layers": .int(Int64(layers.count)), "size": .int(size),
             ])
-        case .progress(let layer, let received, let size):
-            done[layer] = received
-            let isOver = received == size
-            guard isOver || .now - lastShown >= Self.interval else { return }
-            lastShown = .now
+        case .cached(let layer, let size):
             write([
-                "event": .string("progress"), "layer": .string("\(layer)"),
-                "received": .int(received), "size": .int(size),
+                "event": .string("cached"), "layer": .string("\(layer)"), "size": .int(size),
             ])
-            show()
+            display?.finish(layer.short, size, "cached")
+        case .progress(let layer, let count, let size):
+            received[layer] = count
+            tellProgress("\(layer)", layer.short, count, of: size)
         }
     }
 
-    func finish(_ image: ImageReference, _ digest: Digest) {
-        clear()
+    func tell(_ event: FileDownload.Event) {
+        switch event {
+        case .resolved(let size):
+            write(["event": .string("resolved"), "size": size.map { .int($0) } ?? .null])
+        case .progress(let count, let size):
+            fetched = count
+            tellProgress("", "file", count, of: size)
+        }
+    }
+
+    private func tellProgress(_ layer: String, _ title: String, _ count: Int64, of size: Int64?) {
+        let isOver = count == size
+        guard isOver || .now - lastEvent >= Self.interval else { return }
+        lastEvent = .now
         write([
-            "event": .string("done"), "image": .string(image.tagged),
-            "digest": .string("\(digest)"),
+            "event": .string("progress"), "layer": .string(layer), "received": .int(count),
+            "size": size.map { .int($0) } ?? .null,
         ])
-        if !json, !toStandardError {
-            try? StandardOutput.write("\(image.tagged)\n")
+        if isOver {
+            display?.finish(title, count, "done")
+        } else {
+            display?.show(title, count, of: size)
+        }
+    }
+
+    func finish(_ image: PulledImage) {
+        display?.clear()
+        write([
+            "event": .string("done"), "image": image.name.map { .string($0.tagged) } ?? .null,
+            "digest": image.digest.map { .string("\($0)") } ?? .null,
+            "fetched": .int(received.values.reduce(fetched, +)),
+        ])
+        if !json, !toStandardError, let name = image.name {
+            try? StandardOutput.write("\(name.tagged)\n")
         }
     }
 
     /// Says why it failed, once.
     func fail(_ error: any Error) {
-        clear()
-        guard json else { return StandardError.write(line: "cz-pull: \(error)") }
+        display?.clear()
+        let message =
+            error is ConnectionError ? "cz-runtime is not available: \(error)" : "\(error)"
+        guard json else { return StandardError.write(line: "cz-pull: \(message)") }
         let kind =
             switch error {
-            case let error as RegistryError: error.kind
+            case let error as FetchError: error.kind
             case is ImageStreamError: "corrupt"
-            case is ConnectionFailure: "unavailable"
+            case is ConnectionError: "unavailable"
             default: "failed"
             }
         write([
-            "event": .string("error"), "kind": .string(kind), "message": .string("\(error)"),
+            "event": .string("error"), "kind": .string(kind), "message": .string(message),
         ])
-    }
-
-    private func clear() {
-        if isTerminal, !json { put("\r\u{1B}[K") }
-    }
-
-    private func show() {
-        guard isTerminal, !json, total > 0 else { return }
-        let received = done.values.reduce(0, +)
-        put("\r\u{1B}[K\(name): \(received >> 20) of \(total >> 20) MiB")
-    }
-
-    private func put(_ text: String) {
-        var text = text
-        text.withUTF8 { _ = Glibc.write(STDERR_FILENO, $0.baseAddress, $0.count) }
     }
 
     private func write(_ event: [String: JSONValue]) {
@@ -97,4 +107,9 @@ final class PullReporter {
             try? StandardOutput.write(line + "\n")
         }
     }
+}
+
+extension Digest {
+    /// As much of it as people read.
+    fileprivate var short: String { String(hexadecimal.prefix(12)) }
 }

@@ -1,6 +1,6 @@
 import Testing
 
-@testable import Registry
+@testable import ImageFetching
 
 @Suite("What a registry asks for") struct ChallengeTests {
     @Test func bearer() {

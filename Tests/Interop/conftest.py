@@ -32,8 +32,9 @@ def engine_socket(name):
 class Stack:
     """Both daemons beside an engine, and the addresses they serve."""
 
-    def __init__(self, engine, folder, certificates):
+    def __init__(self, engine, folder, certificates, *front_options):
         self.engine = engine
+        self.front_options = front_options
         self.folder = folder
         self.certificates = certificates
         self.runtime_socket = folder / "runtime.sock"
@@ -53,7 +54,8 @@ class Stack:
         self.front = stack.enter_context(Daemon(
             "containerzd", "--listen", f"127.0.0.1:{self.port}", "--runtime-socket",
             self.runtime_socket, "--tls-cert", certificate, "--tls-key", key, "--client-ca",
-            self.certificates.authority.certificate, "--authz-policy", AUTHZ_POLICY, "--plugin-dir", self.folder / "plugins"))
+            self.certificates.authority.certificate, "--authz-policy", AUTHZ_POLICY,
+            "--plugin-dir", self.folder / "plugins", *self.front_options))
         # Without TLS a second one: plain text and a unix socket.
         self.plain_front = stack.enter_context(Daemon(
             "containerzd", "--insecure", "--listen", f"127.0.0.1:{self.plain_port}", "--listen",
@@ -138,10 +140,10 @@ class Echo:
 
 
 @contextlib.contextmanager
-def running_stack(engine, folder, certificates):
+def running_stack(engine, folder, certificates, *front_options):
     if not engine_socket(engine):
         pytest.skip(f"no {engine}: run under with-engines")
-    stack = Stack(engine, folder, certificates)
+    stack = Stack(engine, folder, certificates, *front_options)
     with contextlib.ExitStack() as exit_stack:
         stack.start(exit_stack)
         yield stack

@@ -74,9 +74,9 @@ class Front(http.server.ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self, registry, trouble=lambda handler, count: False):
+    def __init__(self, registry, trouble=lambda handler, count: False, post=None):
         super().__init__(("127.0.0.1", 0), Handler)
-        self.registry, self.trouble = registry, trouble
+        self.registry, self.trouble, self.post = registry, trouble, post
         self.port = self.server_address[1]
         self.address = f"localhost:{self.port}"
         self.requests = []
@@ -113,6 +113,12 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.end_headers()
             while data := answer.read(65536):
                 self.wfile.write(data)
+
+    def do_POST(self):
+        if self.server.post:
+            self.server.post(self)
+        else:
+            self.answer(405)
 
     @contextlib.contextmanager
     def upstream(self):

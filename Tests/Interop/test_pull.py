@@ -14,26 +14,9 @@ import pytest
 import make_image
 from gnoi import Code
 from harness import PROGRAMS, wait_until
+from puller import (
+    DONE, FAILED, NOT_ALLOWED, UNREACHABLE, USAGE, fails, image_in, pull, remote)
 from registry import Front, Registry, token_server
-
-DONE, FAILED, USAGE, UNREACHABLE, NOT_ALLOWED = 0, 1, 64, 69, 77
-
-
-def pull(*arguments, code=DONE, input=None, environment=None):
-    done = subprocess.run([PROGRAMS / "cz-pull", *map(str, arguments)], input=input,
-                          capture_output=True, timeout=120,
-                          env=os.environ | (environment or {}))
-    assert done.returncode == code, done.stderr.decode()
-    pull.errors = done.stderr.decode()
-    return done.stdout
-
-
-def fails(*arguments, code=FAILED, **options):
-    """The one line on standard error."""
-    pull(*arguments, code=code, **options)
-    assert pull.errors.count("\n") == 1 and pull.errors.startswith("cz-pull: "), pull.errors
-    return pull.errors.rstrip("\n")
-
 
 @pytest.fixture(scope="module")
 def archive(tmp_path_factory):
@@ -51,14 +34,6 @@ def registry(tmp_path_factory, archive):
         registry.push(f"docker-archive:{archive}", "apps/zstd:1", "--format", "oci",
                       "--dest-compress-format", "zstd", "--dest-compress")
         yield registry
-
-
-def image_in(tarball):
-    """The tag, configuration and layer digests of a docker-archive."""
-    with tarfile.open(fileobj=io.BytesIO(tarball)) as tar:
-        (manifest,) = json.load(tar.extractfile("manifest.json"))
-        config = json.load(tar.extractfile(manifest["Config"]))
-        return manifest["RepoTags"], config
 
 
 @pytest.mark.parametrize("name", ["apps/web", "apps/docker", "apps/zstd"])
@@ -111,8 +86,9 @@ def test_events_for_scripts(registry, tmp_path):
         "--plain-http", "--json", "-o", tmp_path / "x.tar", source).splitlines()]
     assert events[0]["event"] == "resolved" and events[0]["layers"] == 2
     assert {event["event"] for event in events[1:-1]} == {"progress"}
-    assert events[-1] | {"digest": ""} == {"event": "done", "image": "apps/web:1", "digest": ""}
-    assert events[-1]["digest"] == events[0]["digest"]
+    assert events[-1] == {"event": "done", "image": "apps/web:1", "digest": events[0]["digest"],
+                          "fetched": events[-1]["fetched"]}
+    assert events[-1]["fetched"] > 4 << 20
 
 
 def test_with_tls(tmp_path, archive, certificates):
@@ -180,15 +156,6 @@ def test_a_platform_of_several(tmp_path, registry):
 # --- Through the API ---
 
 
-def remote(device, name, tag, **download):
-    """Deploys with remote_download; what came before the success, and the success."""
-    with device.deploy() as deploy:
-        deploy.transfer(name, tag, 0, remote_download=download)
-        deploy.close()
-        responses = list(deploy.call)
-    return responses[:-1], responses[-1].image_transfer_success
-
-
 def test_the_device_fetches_an_image(registry, device, unique):
     name = unique("fetched")
     progress, success = remote(
@@ -204,7 +171,8 @@ def test_the_device_fetches_an_image(registry, device, unique):
     (Code.NOT_FOUND, {"path": "apps/none:1", "protocol": "HTTP"}),
     (Code.INVALID_ARGUMENT, {"path": "A b", "protocol": "HTTP"}),
     (Code.INVALID_ARGUMENT, {"path": "apps/web:1"}),
-    (Code.UNIMPLEMENTED, {"path": "/image.tar", "protocol": "SFTP"}),
+    (Code.INVALID_ARGUMENT, {"path": "image.tar", "protocol": "SFTP"}),
+    (Code.UNAVAILABLE, {"path": "apps/web:1", "protocol": "HTTPS"}),
 ])
 def test_what_the_device_cannot_fetch(registry, docker_device, unique, code, download):
     download["path"] = f"{registry.address}/{download['path']}"

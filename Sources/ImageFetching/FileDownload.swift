@@ -1,0 +1,160 @@
+import HTTPClient
+import ServerAddress
+import SystemIO
+
+/// How a file server is reached.
+public struct FileConfiguration: Sendable {
+    public var web = WebConfiguration()
+    /// A name and a password, or for SFTP and SCP a name alone.
+    public var username: String?
+    public var password: String?
+    /// For SFTP and SCP: the path of a private key without a passphrase.
+    public var identity: String?
+    /// For SFTP and SCP: the path of the keys that servers have.
+    public var knownHosts: String?
+
+    public init() {}
+}
+
+/// Fetches a file from a server. What it is has to be found out by whoever takes the bytes.
+@EventLoop
+public struct FileDownload {
+    private let address: FileAddress
+    private let configuration: FileConfiguration
+    private let web: WebClient
+
+    /// What happens meanwhile.
+    public enum Event: Sendable {
+        /// Its size in bytes, where the server tells.
+        case resolved(size: Int64?)
+        case progress(received: Int64, of: Int64?)
+    }
+
+    /// - Throws: ``FetchError``.
+    public init(
+        _ address: FileAddress, _ configuration: FileConfiguration
+    ) throws(FetchError) {
+        self.address = address
+        self.configuration = configuration
+        web = try WebClient(configuration.web)
+    }
+
+    /// - Parameter output: takes the file's bytes in order, each once.
+    /// - Throws: ``FetchError``, `CancellationError`, or what `output` throws.
+    public func run(
+        events: @escaping @EventLoop (Event) -> Void = { _ in },
+        _ output: @EventLoop ([UInt8]) async throws -> Void
+    ) async throws {
+        switch address.scheme {
+        case .http, .https: try await runWeb(events, output)
+        case .sftp, .scp: try await runSSH(events, output)
+        }
+    }
+
+    // MARK: HTTP
+
+    /// One file, as it was when its first byte came.
+    private struct Version: Equatable {
+        var size: Int64?
+        var tag: String?
+    }
+
+    private func runWeb(
+        _ events: @EventLoop (Event) -> Void,
+        _ output: @EventLoop ([UInt8]) async throws -> Void
+    ) async throws {
+        var version: Version?
+        var received: Int64 = 0
+        var breaks = 0
+        var pause = web.configuration.firstPause
+        while true {
+            let start = received
+            let response = try await web.retrying(address.url) { try await get(from: start) }
+            if response.status != 206 || version == nil {
+                let found = Version(
+                    size: response.contentLength,
+                    tag: response.header("ETag") ?? response.header("Last-Modified"))
+                if let version, version != found {
+                    response.cancel()
+                    throw FetchError.corrupt("\(address): it changed while it was fetched")
+                }
+                if version == nil { events(.resolved(size: found.size)) }
+                version = found
+            }
+            var toSkip = response.status == 206 ? 0 : Int(start)
+            do {
+                while var bytes = try await response.next() {
+                    let skipped = min(toSkip, bytes.count)
+                    toSkip -= skipped
+                    bytes.removeFirst(skipped)
+                    if bytes.isEmpty { continue }
+                    received += Int64(bytes.count)
+                    try await output(bytes)
+                    events(.progress(received: received, of: version?.size))
+                }
+                if version?.size.map({ received >= $0 }) ?? true { return }
+                throw HTTPError(.broken, "it ended after \(received) bytes")
+            } catch let error as HTTPError {
+                let isFurther = received > start
+                breaks = isFurther ? 1 : breaks + 1
+                guard breaks < WebClient.attempts else {
+                    throw FetchError.unavailable("\(address): \(error.reason)")
+                }
+                try await EventLoop.sleep(for: pause)
+                pause = isFurther ? web.configuration.firstPause : pause * 2
+            } catch {
+                response.cancel()
+                throw error
+            }
+        }
+    }
+
+    private func get(from start: Int64) async throws -> HTTPResponse {
+        let authorization = configuration.username.flatMap {
+            Credentials.password(username: $0, password: configuration.password ?? "").basicHeader
+        }
+        let response = try await web.following(
+            address.url, authorization: authorization, allowsPlainHTTP: address.scheme == .http,
+            headers: start > 0 ? [("Range", "bytes=\(start)-")] : [])
+        return try await WebClient.checked(response, address.url)
+    }
+
+    // MARK: SFTP and SCP
+
+    private func runSSH(
+        _ events: @EventLoop (Event) -> Void,
+        _ output: @EventLoop ([UInt8]) async throws -> Void
+    ) async throws {
+        guard let username = configuration.username ?? address.username else {
+            throw FetchError.unauthenticated("\(address): a name to log in under is missing")
+        }
+        guard let knownHosts = configuration.knownHosts else {
+            throw FetchError.unavailable(
+                "\(address): nothing says which key the server has: --known-hosts")
+        }
+        let login: SSHRequest.Login =
+            configuration.password.map { .password($0) }
+            ?? configuration.identity.map { .key($0) } ?? .agent
+        let request = SSHRequest(
+            address.url, username: username, login: login, knownHosts: knownHosts)
+        let response = try await web.retrying(address.url) { try await web.open(request) }
+        let size = response.contentLength
+        events(.resolved(size: size))
+        var received: Int64 = 0
+        do {
+            while let bytes = try await response.next() {
+                received += Int64(bytes.count)
+                try await output(bytes)
+                events(.progress(received: received, of: size))
+            }
+        } catch let error as HTTPError {
+            throw FetchError.unavailable("\(address): \(error.reason)")
+        } catch {
+            response.cancel()
+            throw error
+        }
+        if let size, received != size {
+            throw FetchError.unavailable("\(address): it ended after \(received) of \(size) bytes")
+        }
+    }
+}

@@ -1,0 +1,30 @@
+/// As much of RFC 3986 as fetching takes.
+public enum WebAddress {
+    /// Scheme, host and port.
+    public static func origin(_ url: String) -> Substring {
+        guard let scheme = url.firstRange(of: "://") else { return url[...] }
+        let end = url[scheme.upperBound...].firstIndex { "/?#".contains($0) } ?? url.endIndex
+        return url[..<end]
+    }
+
+    /// Where a redirect leads; nil when it is none to follow.
+    public static func resolve(_ location: String, from url: String) -> String? {
+        if location.hasPrefix("http://") || location.hasPrefix("https://") { return location }
+        if location.hasPrefix("//") || !location.hasPrefix("/") { return nil }
+        return origin(url) + location
+    }
+
+    /// A text as it stands in a query or in a path, slashes kept.
+    public static func percentEncoded(_ text: String) -> String {
+        let plain = "-._~:/".utf8
+        return text.utf8.map { byte in
+            let scalar = Unicode.Scalar(byte)
+            let isPlain =
+                plain.contains(byte)
+                || (scalar.isASCII && (scalar.properties.isAlphabetic || (48...57).contains(byte)))
+            if isPlain { return String(scalar) }
+            let digits = String(byte, radix: 16, uppercase: true)
+            return digits.count == 1 ? "%0\(digits)" : "%\(digits)"
+        }.joined()
+    }
+}
