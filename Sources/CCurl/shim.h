@@ -62,6 +62,8 @@ static inline CURL *cz_curl_multi_next_done(CURLM *multi, CURLcode *result) {
     return NULL;
 }
 
+static const long cz_curl_http1 = CURL_HTTP_VERSION_1_1;
+
 /// The bits of CURLOPT_SSH_AUTH_TYPES, macros that Swift does not import.
 static const long cz_curl_ssh_key = CURLSSH_AUTH_PUBLICKEY;
 static const long cz_curl_ssh_password = CURLSSH_AUTH_PASSWORD;

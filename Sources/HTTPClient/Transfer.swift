@@ -110,6 +110,7 @@ final class Transfer {
     private func configure(_ request: HTTPRequest) {
         configure(
             protocols: "http,https", request.interface, connectTimeout: request.connectTimeout)
+        if !request.allowsHTTP2 { set(CURLOPT_HTTP_VERSION, cz_curl_http1) }
         if let path = request.unixSocket {
             set(CURLOPT_UNIX_SOCKET_PATH, path)
             set(CURLOPT_NOPROXY, "*")

@@ -28,8 +28,8 @@ final class BlobStream: BlobReader {
     private var fetching: Task<Void, Never>?
 
     /// Enough to keep a connection busy while another layer is unpacked.
-    private static let mostHeld = 1 << 20
-    static let pieceSize = 256 << 10
+    private static let mostHeld = 256 << 10
+    static let pieceSize = 128 << 10
 
     /// - Parameters:
     ///   - partial: where it is kept; nil to hold it in memory.

@@ -115,7 +115,7 @@ public struct FileDownload {
         }
         let response = try await web.following(
             address.url, authorization: authorization, allowsPlainHTTP: address.scheme == .http,
-            headers: start > 0 ? [("Range", "bytes=\(start)-")] : [])
+            isLong: true, headers: start > 0 ? [("Range", "bytes=\(start)-")] : [])
         return try await WebClient.checked(response, address.url)
     }
 

@@ -23,7 +23,7 @@ public struct ImagePull {
     }
 
     /// Blobs on their way at once.
-    private static let mostAtOnce = 4
+    private static let mostAtOnce = 3
     /// What signs an image has some hundred bytes.
     private static let largestSignature = 64 << 10
     private static let mostSignatures = 16

@@ -52,7 +52,7 @@ extension RegistryClient {
         while blob.received < blob.size {
             let start = blob.received
             let response = try await get(
-                "blobs/\(digest)", what,
+                "blobs/\(digest)", what, isLong: true,
                 headers: start > 0 ? [("Range", "bytes=\(start)-")] : [])
             // A server that knows no ranges begins anew.
             var toSkip = response.status == 206 ? 0 : Int(start)

@@ -80,7 +80,7 @@ extension RegistryClient {
     private func document(_ path: String, _ what: String) async throws -> ([UInt8], String?) {
         let accepted = (Self.manifestTypes + Self.indexTypes).joined(separator: ", ")
         for _ in 1..<WebClient.attempts {
-            let response = try await get(path, what, headers: [("Accept", accepted)])
+            let response = try await get(path, what, isLong: false, headers: [("Accept", accepted)])
             do {
                 let bytes = try await response.collect(upTo: Self.largestManifest)
                 return (bytes, response.header("Content-Type"))

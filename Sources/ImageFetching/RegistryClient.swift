@@ -37,25 +37,27 @@ final class RegistryClient {
     /// - Parameters:
     ///   - path: after the repository's name, `manifests/1.2`.
     ///   - what: for messages.
+    ///   - isLong: whether the answer may be long.
     /// - Returns: an answer with a status from 200 to 299.
     /// - Throws: ``FetchError`` or `CancellationError`.
     func get(
-        _ path: String, _ what: String, headers: [(name: String, value: String)] = []
+        _ path: String, _ what: String, isLong: Bool,
+        headers: [(name: String, value: String)] = []
     ) async throws -> HTTPResponse {
         try await web.retrying(what) {
-            try await WebClient.checked(try await authorised(path, what, headers), what)
+            try await WebClient.checked(try await authorised(path, what, isLong, headers), what)
         }
     }
 
     private func authorised(
-        _ path: String, _ what: String, _ headers: [(name: String, value: String)]
+        _ path: String, _ what: String, _ isLong: Bool, _ headers: [(name: String, value: String)]
     ) async throws -> HTTPResponse {
         let scheme = usesPlainHTTP ? "http" : "https"
         let url = "\(scheme)://\(source.registry)/v2/\(source.repository)/\(path)"
         let send = { @EventLoop (authorization: String?) in
             try await self.web.following(
                 url, authorization: authorization, allowsPlainHTTP: self.usesPlainHTTP,
-                headers: headers)
+                isLong: isLong, headers: headers)
         }
         let response = try await send(authorization)
         guard response.status == 401 else { return response }

@@ -70,10 +70,12 @@ final class WebClient {
 
     /// Gets something, wherever it is by now, without credentials once that is another host.
     ///
-    /// - Parameter allowsPlainHTTP: whether a redirect may lead away from https.
+    /// - Parameters:
+    ///   - allowsPlainHTTP: whether a redirect may lead away from https.
+    ///   - isLong: whether the answer may be long, and is to be read at leisure.
     /// - Throws: ``FetchError``, ``Temporary`` or `CancellationError`.
     func following(
-        _ url: String, authorization: String?, allowsPlainHTTP: Bool,
+        _ url: String, authorization: String?, allowsPlainHTTP: Bool, isLong: Bool,
         headers: [(name: String, value: String)]
     ) async throws -> HTTPResponse {
         var url = url
@@ -83,7 +85,9 @@ final class WebClient {
             if let authorization, WebAddress.origin(url) == home {
                 headers.append(("Authorization", authorization))
             }
-            let response = try await send(HTTPRequest("GET", url, headers: headers))
+            var request = HTTPRequest("GET", url, headers: headers)
+            request.allowsHTTP2 = !isLong
+            let response = try await send(request)
             guard [301, 302, 303, 307, 308].contains(response.status) else { return response }
             let location = response.header("Location") ?? ""
             response.cancel()

@@ -120,9 +120,14 @@ struct PullPlan: Sendable {
 
     // MARK: Into a file
 
-    /// The file appears when it is whole.
+    /// The file appears when it is whole. What is no file, such as a pipe with a name, is only
+    /// written to.
     @EventLoop
     private func write(_ path: String, _ reporter: PullReporter) async throws -> PulledImage {
+        var status = stat()
+        if stat(path, &status) == 0, status.st_mode & S_IFMT != S_IFREG {
+            return try await pass(to: try SystemIO.Descriptor.open(path, O_WRONLY), reporter)
+        }
         let partial = "\(path).partial-\(String(UInt32.random(in: 0...UInt32.max), radix: 16))"
         let file = try SystemIO.Descriptor.open(partial, O_WRONLY | O_CREAT | O_EXCL, mode: 0o644)
         var isWhole = false

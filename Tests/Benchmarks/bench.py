@@ -1,6 +1,6 @@
 """Speed and size of the daemons, as ratios to bounds measured in the same run.
 
-    bench.py [--mib N] [--rounds N] [--large-mib N] [push] [large] [list] [logs] [idle] [start]
+    bench.py [--mib N] [--rounds N] [--large-mib N] [push] [large] [pull] [list] [logs] [idle] [start]
 
 Needs CONTAINERZ_DOCKER_SOCKET and CONTAINERZ_BIN. The client's own time is part of each wall time,
 the daemons' processor time and memory are theirs alone.
@@ -18,6 +18,7 @@ import time
 
 sys.path[:0] = [str(pathlib.Path(__file__).parents[1] / folder) for folder in ("Interop", "Support")]
 
+import bench_pull
 import make_image
 from harness import AUTHZ_POLICY, PROGRAMS, Daemon, free_port, wait_until
 from pki import Certificates
@@ -139,6 +140,12 @@ def push(report, certificates, folder, mib, rounds, memory_only=False):
     path.unlink()
 
 
+def pull(report, certificates, folder, mib, rounds):
+    with Stack(folder, certificates).running() as stack:
+        bench_pull.pull(report, stack, folder, mib, rounds, engine_load=engine_load,
+                        engine_remove=engine_remove, settle=settle)
+
+
 def percentile(times, share):
     return sorted(times)[int(len(times) * share)]
 
@@ -234,11 +241,12 @@ def main():
     parser.add_argument("--mib", type=int, default=512)
     parser.add_argument("--large-mib", type=int, default=4096)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("what", nargs="*", metavar="push|large|list|logs|idle|start")
+    parser.add_argument("what", nargs="*", metavar="push|large|pull|list|logs|idle|start")
     options = parser.parse_args()
     parts = {
         "push": lambda r, c, f: push(r, c, f, options.mib, options.rounds),
         "large": lambda r, c, f: push(r, c, f, options.large_mib, 1, memory_only=True),
+        "pull": lambda r, c, f: pull(r, c, f, options.mib, options.rounds),
         "list": lambda r, c, f: [listing(r, c, f, 1), listing(r, c, f, 100)],
         "logs": lambda r, c, f: logs(r, c, f, options.rounds),
         "idle": idle, "start": start}

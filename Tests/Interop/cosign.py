@@ -101,6 +101,15 @@ class Layout:
             self.blob(json.dumps(manifest).encode(), MANIFEST_TYPE, annotations=annotations))
         return self
 
+    def sign_alone(self, key, payload):
+        """Nothing but a manifest of one signature, as it lies in a registry."""
+        config = self.blob(b'{"rootfs": {"type": "layers", "diff_ids": []}}', CONFIG_TYPE)
+        manifest = json.dumps({
+            "schemaVersion": 2, "mediaType": MANIFEST_TYPE, "config": config,
+            "layers": [self.blob(payload, PAYLOAD_TYPE, annotations={
+                SIGNATURE: base64.b64encode(key.sign(payload)).decode()})]}).encode()
+        self.entries.append(self.blob(manifest, MANIFEST_TYPE))
+
     def archive(self):
         output = io.BytesIO()
         with tarfile.open(fileobj=output, mode="w") as tar:

@@ -5,6 +5,7 @@ import hashlib
 import io
 import json
 import os
+import stat
 import subprocess
 import tarfile
 import time
@@ -46,6 +47,19 @@ def test_to_a_file_and_to_standard_output(registry, tmp_path, name):
     assert tags == [f"{name}:1"] and len(config["rootfs"]["diff_ids"]) == 2
     assert pull("--plain-http", "-o", "-", source) == tarball
     assert os.listdir(tmp_path) == ["x.tar"]
+
+
+def test_what_is_no_file_is_only_written_to(registry, tmp_path):
+    source = f"{registry.address}/apps/web:1"
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with open(tmp_path / "copy", "wb") as copy:
+        reader = subprocess.Popen(["cat", pipe], stdout=copy)
+    pull("--plain-http", "-o", pipe, source)
+    reader.wait()
+    assert (tmp_path / "copy").read_bytes() == pull("--plain-http", "-o", "-", source)
+    assert stat.S_ISFIFO(pipe.stat().st_mode)
+    assert "Is a directory" in fails("--plain-http", "-o", tmp_path, source)
 
 
 def test_by_digest_under_another_name(registry, tmp_path):

@@ -3,12 +3,14 @@
 import base64
 import json
 import os
+import subprocess
+import time
 
 import pytest
 
 import make_image
 from file_servers import Nginx
-from harness import free_port
+from harness import PROGRAMS, free_port, wait_until
 from puller import FAILED, NOT_ALLOWED, UNREACHABLE, fails, image_in, pull
 from registry import Front, Registry, token_server
 
@@ -209,9 +211,40 @@ def test_through_a_proxy(registry):
 
 
 def test_http2(registry, tmp_path, certificates):
+    """But for layers, of which libcurl would take 32 MiB that nobody asked for."""
     with Nginx(tmp_path / "nginx", tls=certificates.server, upstream=registry.port) as nginx:
         source = ("--ca", certificates.authority.certificate, "-o", "-",
                   f"{nginx.address}/apps/web:1")
         tarball = pull(*source)
         assert tarball == pull("--plain-http", "-o", "-", f"{registry.address}/apps/web:1")
-        assert {line.partition(" ")[0] for line in nginx.lines()} == {"HTTP/2.0"}
+        for line in nginx.lines():
+            assert line.startswith("HTTP/1.1" if "/blobs/" in line else "HTTP/2.0"), line
+
+
+def test_memory_stays_flat_when_nobody_reads(tmp_path_factory, certificates, tmp_path):
+    """The server has 96 MiB to send, by TLS and a front that would speak HTTP/2."""
+    path = tmp_path / "large.tar"
+    with open(path, "wb") as file:
+        make_image.make_image(file, ["large:1"], mib=96)
+    with Registry(tmp_path_factory.mktemp("large")) as registry, Nginx(
+            tmp_path / "nginx", tls=certificates.server, upstream=registry.port,
+            location="proxy_buffering off;") as nginx:
+        registry.push(f"docker-archive:{path}", "large:1", "--dest-compress-format", "zstd")
+        process = subprocess.Popen(
+            [PROGRAMS / "cz-pull", "--ca", certificates.authority.certificate, "-o", "-",
+             f"{nginx.address}/large:1"], stdout=subprocess.PIPE)
+
+        def anonymous():
+            with open(f"/proc/{process.pid}/status") as status:
+                return next(int(line.split()[1]) for line in status if line.startswith("RssAnon"))
+        received = 0
+        while chunk := os.read(process.stdout.fileno(), 1 << 20):
+            received += len(chunk)
+            if received > 8 << 20:
+                break
+        # Nobody reads: what it holds now is all it will ever hold.
+        wait_until(lambda: anonymous() == (time.sleep(1), anonymous())[1], "it to come to rest")
+        assert anonymous() < 24 << 10
+        while chunk := os.read(process.stdout.fileno(), 1 << 20):
+            received += len(chunk)
+        assert process.wait() == 0 and received > 96 << 20

@@ -11,6 +11,8 @@ from cosign import Key, Layout, digest, payload_for
 from gnoi import Code, status_of
 from guarded import Guarded
 from harness import PROGRAMS
+from puller import remote
+from registry import Registry
 
 
 @pytest.fixture(scope="module")
@@ -156,6 +158,57 @@ def test_all_rules_have_to_be_satisfied(guarded, keys, unique):
     both = layout(unique).add_image().sign(ours, theirs).archive()
     guarded.device.push(both, guarded.name, "release-1")
     runs(guarded, f"{guarded.name}:release-1", unique)
+
+
+# --- From a registry ---
+
+
+@pytest.fixture(scope="module")
+def registry(tmp_path_factory):
+    with Registry(tmp_path_factory.mktemp("registry")) as registry:
+        yield registry
+
+
+def publish(registry, folder, image, tag, key=None, of_index=False):
+    """Puts an image where cosign would find it, and its signature where cosign would put it."""
+    (folder / "image.tar").write_bytes(image.archive())
+    options = ("--all", "--preserve-digests") if image.index else ("--preserve-digests",)
+    registry.push(f"oci-archive:{folder}/image.tar", f"apps/web:{tag}", *options)
+    if key is None:
+        return
+    signed = digest(image.index if of_index else image.manifest)
+    signature = Layout(f"{tag}\n")
+    signature.sign_alone(key, payload_for(signed))
+    (folder / "signature.tar").write_bytes(signature.archive())
+    registry.push(f"oci-archive:{folder}/signature.tar",
+                  f"apps/web:{signed.replace(':', '-')}.sig", "--preserve-digests")
+
+
+@pytest.mark.parametrize("way", ["Deploy", "cz-pull"])
+@pytest.mark.parametrize("kind", ["manifest", "index"])
+def test_the_signature_comes_from_the_registry(guarded, registry, keys, unique, tmp_path, way, kind):
+    def fetch(tag):
+        if way == "Deploy":
+            remote(guarded.device, guarded.name, tag,
+                   path=f"{registry.address}/apps/web:{tag}", protocol="HTTP")
+            return None
+        return subprocess.run(
+            [PROGRAMS / "cz-pull", "--plain-http", "--load", "--as", f"{guarded.name}:{tag}",
+             "--runtime-socket", guarded.socket, f"{registry.address}/apps/web:{tag}"],
+            capture_output=True, text=True, timeout=60)
+    is_index = kind == "index"
+    good, bad = unique("good"), unique("bad")
+    publish(registry, tmp_path, layout(unique).add_image(in_index=is_index), good, keys[0], is_index)
+    publish(registry, tmp_path, layout(unique).add_image(in_index=is_index), bad, keys[1], is_index)
+    done = fetch(good)
+    assert done is None or done.returncode == 0, done.stderr
+    runs(guarded, f"{guarded.name}:{good}", unique)
+    if way == "Deploy":
+        refusal(fetch, bad)
+    else:
+        done = fetch(bad)
+        assert done.returncode == 77 and "rule signatures)" in done.stderr, done.stderr
+    assert f"{guarded.name}:{bad}" not in guarded.device.images()
 
 
 # --- Whoever owns containerzd ---
