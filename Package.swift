@@ -187,8 +187,8 @@ let package = Package(
         program(
             "cz",
             [
-                "ContainerzClient", "HealthProbe", "OCI", "JSON", "GRPCTransport", "GNOI",
-                "SystemIO",
+                "ContainerzClient", "HealthProbe", "OCI", "JSON", "ServerAddress", "GRPCTransport",
+                "GNOI", "SystemIO",
                 grpc,
                 protobuf,
                 arguments,

@@ -374,7 +374,9 @@ final class Transfer {
             return HTTPError(.untrusted, "no secure connection to \(peer): \(text)")
         case CURLE_REMOTE_FILE_NOT_FOUND:
             return HTTPError(.notFound, "\(peer): there is no such file")
-        case CURLE_LOGIN_DENIED, CURLE_REMOTE_ACCESS_DENIED:
+        case CURLE_REMOTE_ACCESS_DENIED:
+            return HTTPError(.denied, "\(peer): the server does not let this user read it")
+        case CURLE_LOGIN_DENIED:
             return HTTPError(.denied, "\(peer): the server does not accept the credentials")
         case CURLE_OPERATION_TIMEDOUT:
             return HTTPError(.timedOut, "\(peer) does not answer: \(text)")

@@ -27,4 +27,22 @@ public enum WebAddress {
             return digits.count == 1 ? "%0\(digits)" : "%\(digits)"
         }.joined()
     }
+
+    /// The text that was percent-encoded; nil when it was not, or was no UTF-8.
+    public static func percentDecoded(_ text: String) -> String? {
+        var bytes: [UInt8] = []
+        var rest = text.utf8[...]
+        while let byte = rest.popFirst() {
+            guard byte == UInt8(ascii: "%") else {
+                bytes.append(byte)
+                continue
+            }
+            guard rest.count >= 2, let digits = String(rest.prefix(2)),
+                !digits.contains("+"), !digits.contains("-"), let value = UInt8(digits, radix: 16)
+            else { return nil }
+            bytes.append(value)
+            rest = rest.dropFirst(2)
+        }
+        return String(validating: bytes, as: UTF8.self)
+    }
 }

@@ -97,8 +97,10 @@ struct PullCommand: ParsableCommand {
     @Option(help: ArgumentHelp("The interface, VRF or address to connect from.", valueName: "name"))
     var interface: String?
 
-    @Option(help: ArgumentHelp("cz-runtime's socket, for --load.", valueName: "path"))
-    var runtimeSocket = "/run/containerz/runtime.sock"
+    @Option(
+        help: ArgumentHelp(
+            "cz-runtime's socket, for --load (or CZ_RUNTIME_SOCKET).", valueName: "path"))
+    var runtimeSocket = UsualFiles.runtimeSocket
 
     @Flag(help: "Tell of what happens as one JSON object a line.")
     var json = false

@@ -9,6 +9,10 @@ enum UsualFiles {
         return folder.flatMap { existing("\($0)/config.json") }
     }
 
+    static var runtimeSocket: String {
+        variable("CZ_RUNTIME_SOCKET") ?? "/run/containerz/runtime.sock"
+    }
+
     static var registries: String? { existing("/etc/containerz/registries.json") }
 
     static var knownHosts: String? {

@@ -1,5 +1,6 @@
 """nginx and OpenSSH's sshd on loopback, started and ended by the tests."""
 
+import crypt
 import os
 import pathlib
 import pwd
@@ -61,7 +62,9 @@ class Nginx:
 
 
 class SSHServer:
-    """sshd that lets this user in with a key, and the user `robot` of it with a password."""
+    """sshd that lets this user in with a key, and a user that only it knows with a password."""
+
+    robot, password = "robot", "r0b0t's s3cret"
 
     def __init__(self, folder):
         self.folder = folder
@@ -79,6 +82,12 @@ class SSHServer:
             f"ListenAddress 127.0.0.1:{self.port}\nHostKey {self.host_key}\n"
             f"AuthorizedKeysFile {authorised}\nPidFile none\nUsePAM no\nStrictModes no\n"
             "PermitRootLogin yes\nPasswordAuthentication yes\nSubsystem sftp internal-sftp\n")
+        for name, line in (
+                ("passwd", f"{self.robot}:x:4242:4242::/:/bin/sh\n"),
+                ("shadow", f"{self.robot}:{crypt.crypt(self.password)}:19000:0:99999:7:::\n")):
+            path = folder / name
+            path.touch(mode=0o600 if name == "shadow" else 0o644)
+            path.write_text(pathlib.Path(f"/etc/{name}").read_text() + line)
 
     def make_key(self, name):
         path = self.folder / name
@@ -91,7 +100,9 @@ class SSHServer:
         self.log = self.folder / "log"
         with open(self.log, "wb") as log:
             self.process = subprocess.Popen(
-                ["/usr/sbin/sshd", "-D", "-e", "-f", self.folder / "sshd_config"],
+                ["unshare", "--mount", "sh", "-c",
+                 'mount --bind "$0/passwd" /etc/passwd && mount --bind "$0/shadow" /etc/shadow && '
+                 'exec /usr/sbin/sshd -D -e -f "$0/sshd_config"', self.folder],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         listens(self.process, self.port, self.log)
         return self

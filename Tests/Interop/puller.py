@@ -35,10 +35,10 @@ def image_in(tarball):
         return manifest["RepoTags"], config
 
 
-def remote(device, name, tag, **download):
+def remote(device, name, tag, is_plugin=False, **download):
     """Deploys with remote_download; what came before the success, and the success."""
     with device.deploy() as deploy:
-        deploy.transfer(name, tag, 0, remote_download=download)
+        deploy.transfer(name, tag, 0, remote_download=download, is_plugin=is_plugin)
         deploy.close()
         responses = list(deploy.call)
     return responses[:-1], responses[-1].image_transfer_success

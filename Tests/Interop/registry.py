@@ -16,9 +16,9 @@ from harness import free_port, wait_until
 class Registry:
     """The real one: plain, or with TLS, or with a user and a password."""
 
-    def __init__(self, folder, tls=None, user=None, password=None):
+    def __init__(self, folder, tls=None, user=None, password=None, port=None):
         folder.mkdir(parents=True, exist_ok=True)
-        self.port, self.folder, self.tls = free_port(), folder, tls
+        self.port, self.folder, self.tls = port or free_port(), folder, tls
         self.address = f"localhost:{self.port}"
         configuration = {
             "version": 0.1, "log": {"level": "warn"},

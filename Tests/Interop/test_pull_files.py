@@ -1,8 +1,10 @@
 """Tarballs from file servers: nginx, and OpenSSH by SFTP and SCP."""
 
 import base64
-import hashlib
+import pathlib
 import subprocess
+import tarfile
+import tempfile
 
 import pytest
 
@@ -12,13 +14,17 @@ from file_servers import Nginx, SSHServer
 from gnoi import Code, Device
 from puller import FAILED, NOT_ALLOWED, UNREACHABLE, USAGE, fails, image_in, pull, remote
 from registry import Front
+from test_cz import Client
 
 
 @pytest.fixture(scope="module")
-def files(tmp_path_factory):
-    """A folder of tarballs."""
-    folder = tmp_path_factory.mktemp("files")
-    folder.parent.chmod(0o755)
+def files():
+    """A folder of tarballs, where every user may read."""
+    with tempfile.TemporaryDirectory(dir="/var/tmp") as folder:
+        yield fill(pathlib.Path(folder))
+
+
+def fill(folder):
     folder.chmod(0o755)
     for name, settings in (("web.tar", {}), ("layout.tar", {"format": "oci"})):
         with open(folder / name, "wb") as file:
@@ -214,12 +220,53 @@ def test_what_the_device_cannot_fetch(web, fetching, unique, code, path):
         assert deploy.status() == code
 
 
-def test_the_device_logs_in_by_ssh_with_the_clients_password(ssh, fetching, files, unique):
-    """This user has no password that could be told here, so it is the refusal that is looked at."""
-    for protocol in "SFTP", "SCP":
-        with fetching.channel() as channel, Device(channel).deploy() as deploy:
-            deploy.transfer(unique("fetched"), "1", 0, remote_download={
-                "path": f"localhost:{ssh.port}:{files / 'web.tar'}", "protocol": protocol,
-                "credentials": {"username": ssh.user, "cleartext": "wrong"}})
+@pytest.mark.parametrize("protocol", ["SFTP", "SCP"])
+def test_the_device_logs_in_by_ssh_with_the_clients_password(ssh, fetching, files, unique, protocol):
+    path = f"localhost:{ssh.port}:{files / 'web.tar'}"
+    name = unique("fetched")
+    with fetching.channel() as channel:
+        device = Device(channel)
+        _, success = remote(device, name, "1", path=path, protocol=protocol, credentials={
+            "username": ssh.robot, "cleartext": ssh.password})
+        assert success.image_size > 4 << 20 and f"{name}:1" in device.images()
+        device.remove_image(f"{name}:1")
+        with device.deploy() as deploy:
+            deploy.transfer(name, "1", 0, remote_download={
+                "path": path, "protocol": protocol,
+                "credentials": {"username": ssh.robot, "cleartext": "wrong"}})
             deploy.close()
             assert deploy.status() == Code.UNAUTHENTICATED
+        assert ssh.password not in fetching.front.text()
+
+
+def test_cz_has_the_device_fetch_a_file(ssh, web, fetching, files, unique):
+    cz = Client(fetching)
+    name = unique("fetched")
+    for source in f"http://{web.address}/web.tgz", ssh.url("sftp", files / "web.tar"):
+        login = (("--username", ssh.robot, "--password-stdin") if source.startswith("sftp") else ())
+        out = cz.run("image", "pull", f"{name}:1", "--from", source, *login,
+                     input=f"{ssh.password}\n".encode())
+        assert out == f"{name}:1\n"
+        cz.run("image", "remove", f"{name}:1")
+    for source in "ftp://x/y.tar", "https://x/y", "sftp://robot:secret@x/y.tar", "sftp://x":
+        cz.run("image", "pull", f"{name}:1", "--from", source, code=USAGE)
+
+
+def test_the_device_fetches_a_plugin(web, fetching, files, unique):
+    # What it does when it runs is another test's business.
+    with tarfile.open(files / "plugin.tar", "w") as tar:
+        make_image.add(tar, "plugin", b"program", 0o755)
+    with fetching.channel() as channel:
+        device = Device(channel)
+        name = unique("plugin")
+        _, success = remote(
+            device, name, "", path=f"{web.address}/plugin.tar", protocol="HTTP", is_plugin=True)
+        assert success.image_size == (files / "plugin.tar").stat().st_size
+        device.remove_plugin_tar(name)
+        # No plugin, and nothing that a registry has.
+        for code, path in (Code.DATA_LOSS, "rubbish.tar"), (Code.INVALID_ARGUMENT, "plugin"):
+            with device.deploy() as deploy:
+                deploy.transfer(name, "", 0, is_plugin=True, remote_download={
+                    "path": f"{web.address}/{path}", "protocol": "HTTP"})
+                deploy.close()
+                assert deploy.status() == code
