@@ -122,6 +122,18 @@ bench: all
 	CONTAINERZ_BIN=$(CURDIR)/$(BIN) CONTAINERZ_ENGINES=docker \
 	    Tests/Support/with-engines Tests/Benchmarks/run
 
+## deb         build the Debian packages, into .build/packages
+.PHONY: deb
+deb:
+	SWIFT=$(SWIFT) packaging/build-packages
+
+## test-packaging  install, use, upgrade and remove the packages in a Debian with systemd (as root)
+.PHONY: test-packaging
+test-packaging: deb
+	Tests/Packaging/make-base
+	CONTAINERZ_ENGINES=docker Tests/Support/with-engines sh -c \
+	    '"$$CONTAINERZ_PYTHON" -m pytest -p no:cacheprovider Tests/Packaging'
+
 ## format      rewrite the Swift sources in the committed format
 .PHONY: format
 format:

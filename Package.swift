@@ -105,7 +105,9 @@ let package = Package(
         module("Varlink", ["SystemIO", "JSON"]),
         tests(of: "Varlink", ["SystemIO"]),
 
-        module("HTTPClient", ["SystemIO", "CCurl"]),
+        module("ServerAddress"),
+        tests(of: "ServerAddress"),
+        module("HTTPClient", ["SystemIO", "ServerAddress", "CCurl"]),
         tests(of: "HTTPClient", ["SystemIO"]),
 
         module("RuntimeAPI", ["SystemIO", "Varlink"], exclude: ["org.containerz.Runtime.varlink"]),
@@ -151,8 +153,6 @@ let package = Package(
             ]),
 
         module("ImageLoading", ["SystemIO", "OCI", "ImageStream", "RuntimeAPI"]),
-        module("ServerAddress"),
-        tests(of: "ServerAddress"),
         module(
             "ImageFetching",
             ["SystemIO", "OCI", "JSON", "HTTPClient", "ServerAddress", "ImageStream"]),

@@ -70,9 +70,15 @@ extension CreateDocument {
         guard !volume.name.isEmpty else {
             throw .invalidArgument(field: "volumes", reason: "a volume has no name")
         }
+        guard isPlain(volume.name) else {
+            throw .invalidArgument(
+                field: "volumes",
+                reason:
+                    "'\(InstanceName.printable(volume.name))' has a comma, a quote or a control "
+                    + "character in it")
+        }
         guard volume.mountPoint.hasPrefix("/"), volume.mountPoint != "/",
-            !volume.mountPoint.split(separator: "/").contains(".."),
-            !volume.mountPoint.utf8.contains(0)
+            !volume.mountPoint.split(separator: "/").contains(".."), isPlain(volume.mountPoint)
         else {
             throw .invalidArgument(
                 field: "volumes",
@@ -82,6 +88,14 @@ extension CreateDocument {
         return Mount(
             type: volume.name.hasPrefix("/") ? "bind" : "volume", source: volume.name,
             target: volume.mountPoint, readOnly: volume.readOnly)
+    }
+
+    /// Podman makes one text of a mount, `source=…,target=…`, and of a device, `…:…:rwm`, and reads
+    /// that again: what separates there cannot be in a path, or the policy would be asked for
+    /// something else than what is mounted.
+    private static func isPlain(_ path: String) -> Bool {
+        path.utf8.allSatisfy { $0 >= 0x20 && $0 != 0x7F && $0 != UInt8(ascii: ",") }
+            && !path.contains("\"")
     }
 
     static func restartPolicy(
@@ -135,11 +149,12 @@ extension CreateDocument {
         func invalid(_ reason: String) -> RuntimeError {
             .invalidArgument(field: "devices", reason: reason)
         }
-        guard device.source.hasPrefix("/"), !device.source.utf8.contains(0) else {
+        guard device.source.hasPrefix("/"), isPlain(device.source), !device.source.contains(":")
+        else {
             throw invalid("'\(InstanceName.printable(device.source))' is not an absolute path")
         }
         let destination = device.destination.isEmpty ? device.source : device.destination
-        guard destination.hasPrefix("/"), !destination.utf8.contains(0) else {
+        guard destination.hasPrefix("/"), isPlain(destination), !destination.contains(":") else {
             throw invalid("'\(InstanceName.printable(destination))' is not an absolute path")
         }
         guard access(device.source, F_OK) == 0 else {
@@ -187,6 +202,14 @@ extension CreateDocument {
         }
         guard spec.labels[""] == nil else {
             throw .invalidArgument(field: "labels", reason: "a label has no name")
+        }
+        // Podman writes `name=value` and reads that again.
+        if let label = spec.labels.keys.first(where: { $0.contains("=") || !isPlain($0) }) {
+            throw .invalidArgument(
+                field: "labels",
+                reason:
+                    "'\(InstanceName.printable(label))' has an equals sign, a comma, a quote or a "
+                    + "control character in its name")
         }
         try EngineLabel.check(spec.labels)
         var labels = spec.labels

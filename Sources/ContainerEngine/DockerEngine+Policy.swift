@@ -12,8 +12,11 @@ extension DockerEngine {
     /// Asks for a container that is about to be created.
     ///
     /// - Throws: `RuntimeError.notPermitted`.
+    ///
+    /// - Parameter old: the id of a container that will be gone by then.
     func admit(
-        _ spec: ContainerSpec, of image: FoundImage, with volumes: [KnownVolume]
+        _ spec: ContainerSpec, of image: FoundImage, with volumes: [KnownVolume],
+        replacing old: String? = nil
     ) async throws {
         guard let document = try await self.image(image.id) else {
             throw RuntimeError.imageNotFound(image.name)
@@ -22,7 +25,8 @@ extension DockerEngine {
             spec, as: image.name,
             ContainerFacts(
                 imageDigest: Self.digest(image.id), imageUser: document.config?.user ?? "",
-                volumes: volumes, engine: paths))
+                volumes: volumes, engine: paths,
+                others: try await sharedFolders(of: spec, volumes, besides: old)))
     }
 
     /// Asks for a container that exists and is about to be started again, by what it was created
@@ -38,7 +42,26 @@ extension DockerEngine {
             spec, as: try image.familiar(),
             ContainerFacts(
                 imageDigest: container.image.flatMap(Self.digest),
-                imageUser: container.config?.user ?? "", volumes: volumes, engine: paths))
+                imageUser: container.config?.user ?? "", volumes: volumes, engine: paths,
+                others: try await sharedFolders(of: spec, volumes, besides: container.id)))
+    }
+
+    /// The folders of the device that containers of ours have.
+    ///
+    /// - Parameter container: whose do not count.
+    private func sharedFolders(
+        of spec: ContainerSpec, _ volumes: [KnownVolume], besides container: String?
+    ) async throws -> [SharedFolder] {
+        // Most containers have none, and then others' do not matter.
+        guard !SharedFolder.all(of: spec, volumes).isEmpty else { return [] }
+        let listed: VolumeList = try await api.get("/volumes")
+        let known = Dictionary(
+            (listed.volumes ?? []).map { ($0.name, KnownVolume(Volume($0), isOwn: $0.isOwn)) },
+            uniquingKeysWith: { first, _ in first })
+        return try await containerSummaries(all: true).filter { $0.id != container }
+            .compactMap { Self.keptSpec(of: $0) }.flatMap { spec in
+                SharedFolder.all(of: spec, spec.volumes.compactMap { known[$0.name] })
+            }
     }
 
     /// The volumes it mounts by their names, as far as there are any.

@@ -53,7 +53,15 @@ extension DockerEngine {
 
     /// What a container was started with; nil when it was not started through this API.
     static func keptSpec(of container: ContainerDocument) -> ContainerSpec? {
-        guard let text = container.config?.labels?[EngineLabel.spec] else { return nil }
+        keptSpec(in: container.config?.labels)
+    }
+
+    static func keptSpec(of container: ContainerSummary) -> ContainerSpec? {
+        keptSpec(in: container.labels)
+    }
+
+    private static func keptSpec(in labels: [String: String]?) -> ContainerSpec? {
+        guard let text = labels?[EngineLabel.spec] else { return nil }
         return try? JSONDecoder().decode(ContainerSpec.self, from: Data(text.utf8))
     }
 
@@ -73,7 +81,7 @@ extension DockerEngine {
             _ = try CreateDocument(spec, image: image, imageName: image.description)
             let found = try await findImage(image)
             let volumes = try await checkSurroundings(spec, replacing: old.id)
-            try await admit(spec, of: found, with: volumes)
+            try await admit(spec, of: found, with: volumes, replacing: old.id)
         }
     }
 
@@ -86,7 +94,8 @@ extension DockerEngine {
             }
             let found = try await findImage(image)
             // Once more, since the tag may have moved.
-            try await admit(spec, of: found, with: try await knownVolumes(of: spec))
+            try await admit(
+                spec, of: found, with: try await knownVolumes(of: spec), replacing: old.id)
             var document = try CreateDocument(
                 spec, image: found.name, imageName: found.engineName)
             try Self.keep(spec, in: &document)

@@ -1,7 +1,14 @@
 import RuntimeAPI
 
 /// The rule for names of containers, which both engines have.
-enum InstanceName {
+public enum InstanceName {
+    /// Whether an instance may go by that name. Engines take a container's id as well, and an
+    /// update's two containers have names of their own: neither is what clients mean.
+    public static func mayBeInstance(_ name: String) -> Bool {
+        !UpdateName.isOne(name)
+            && !(name.utf8.count == 64 && name.allSatisfy { $0.isASCII && $0.isHexDigit })
+    }
+
     /// So that it fits into a host name and a file name.
     static let longest = 128
 

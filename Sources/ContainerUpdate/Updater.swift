@@ -64,6 +64,9 @@ public final class Updater {
     ///
     /// - Throws: `RuntimeError.updateInProgress`.
     public func requireIdle(_ instance: String) throws(RuntimeError) {
+        guard InstanceName.mayBeInstance(instance) else {
+            throw .containerNotFound(name: instance)
+        }
         if busy.contains(instance) { throw .updateInProgress(name: instance) }
         endWatch(instance)
     }

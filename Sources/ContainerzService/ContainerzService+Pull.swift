@@ -53,8 +53,9 @@ extension ContainerzService {
         _ push: @EventLoop (Data) async -> Void
     ) async throws {
         let pull = try PullProcess(configuration.pull.program, download)
+        let most = free ?? .max
         do {
-            async let copying: Void = pull.copy(push)
+            async let copying: Void = pull.copy(upTo: most, push)
             try await pull.follow { progress in
                 switch progress {
                 case .resolved(let size):

@@ -63,7 +63,11 @@ final class PullProcess {
     }
 
     /// Passes the tarball on until it ends.
-    func copy(_ push: @EventLoop (Data) async -> Void) async throws {
+    ///
+    /// - Parameter most: bytes there is room for.
+    /// - Throws: `RPCError` with RESOURCE_EXHAUSTED when there are more.
+    func copy(upTo most: Int64, _ push: @EventLoop (Data) async -> Void) async throws {
+        var copied: Int64 = 0
         while true {
             try Task.checkCancellation()
             var chunk = Data()
@@ -72,6 +76,13 @@ final class PullProcess {
                 continue
             }
             if count == 0 { return }
+            copied += Int64(count)
+            guard copied <= most else {
+                terminate()
+                throw RPCError(
+                    code: .resourceExhausted,
+                    message: "it has more than the \(most) bytes that are free on the device")
+            }
             await push(chunk)
         }
     }

@@ -1,4 +1,5 @@
 import GNOI
+import GRPCCore
 import OCI
 import ServerAddress
 
@@ -9,13 +10,15 @@ struct RemoteDownload: Hashable, Sendable {
     /// Goes to cz-pull's standard input.
     var password: String?
 
-    /// - Throws: ``RequestError`` or `ImageReferenceError`.
+    /// - Throws: ``RequestError``, `ImageReferenceError`, or `RPCError` with PERMISSION_DENIED.
     init(_ transfer: Gnoi_Containerz_ImageTransfer, _ pull: PullConfiguration) throws {
         let download = transfer.remoteDownload
         arguments = ["--json", "--output", "-"]
         let source: String
+        let host: String
         if let address = try Self.fileAddress(download) {
-            source = "\(address)"
+            source = address.url
+            host = address.host
             arguments += ["--format", "as-is"]
             if let path = pull.knownHosts, address.scheme == .sftp || address.scheme == .scp {
                 arguments += ["--known-hosts", path]
@@ -25,15 +28,22 @@ struct RemoteDownload: Hashable, Sendable {
                 throw RequestError(
                     "remote_download.path", "plugins come from file servers, as .tar and the like")
             }
-            source = try Self.registryReference(transfer)
+            (source, host) = try Self.registryReference(transfer)
             arguments += ["--format", "oci"]
             if download.protocol == .http { arguments.append("--plain-http") }
+            // What the device knows is not for a client to have sent without encryption.
+            let authfile = download.protocol == .http ? nil : pull.authfile
             for (option, path) in [
                 ("--cache", pull.cache), ("--registries", pull.registries),
-                ("--authfile", pull.authfile),
+                ("--authfile", authfile),
             ] {
                 if let path { arguments += [option, path] }
             }
+        }
+        guard pull.allows(host) else {
+            throw RPCError(
+                code: .permissionDenied,
+                message: "images may not be fetched from \(host): it is not among --pull-from")
         }
         try addInterface(download)
         try addCredentials(download)
@@ -79,16 +89,16 @@ struct RemoteDownload: Hashable, Sendable {
 
     private static func registryReference(
         _ transfer: Gnoi_Containerz_ImageTransfer
-    ) throws -> String {
+    ) throws -> (reference: String, host: String) {
         let scheme = transfer.remoteDownload.protocol == .http ? "http://" : "https://"
         let path = dropping(scheme, from: transfer.remoteDownload.path)
         let tag = transfer.tag.isEmpty ? ImageReference.defaultTag : transfer.tag
         let reference = path.isEmpty ? "\(transfer.name):\(tag)" : path
-        guard RegistryReference(try ImageReference(parsing: reference)) != nil else {
+        guard let parsed = RegistryReference(try ImageReference(parsing: reference)) else {
             throw RequestError(
                 "remote_download.path", "'\(reference)' names no registry: REGISTRY/NAME:TAG")
         }
-        return reference
+        return (reference, parsed.registry)
     }
 
     private mutating func addInterface(
@@ -108,6 +118,8 @@ struct RemoteDownload: Hashable, Sendable {
         if !vrf.isEmpty { arguments += ["--interface", "if!\(vrf)"] }
     }
 
+    private static let longestPassword = 4096
+
     private mutating func addCredentials(
         _ download: Gnoi_Common_RemoteDownload
     ) throws(RequestError) {
@@ -117,6 +129,12 @@ struct RemoteDownload: Hashable, Sendable {
         else {
             throw RequestError(
                 "remote_download.credentials", "they have to be a username and a cleartext")
+        }
+        // It has to fit into a pipe that nobody reads yet.
+        guard password.utf8.count <= Self.longestPassword else {
+            throw RequestError(
+                "remote_download.credentials",
+                "the password has more than \(Self.longestPassword) bytes")
         }
         guard !password.utf8.contains(where: { $0 == UInt8(ascii: "\n") || $0 == 0 }) else {
             throw RequestError("remote_download.credentials", "the password has two lines")

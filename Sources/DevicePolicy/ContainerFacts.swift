@@ -10,15 +10,44 @@ public struct ContainerFacts: Sendable {
     /// The volumes it mounts by their names.
     public var volumes: [KnownVolume]
     public var engine: EnginePaths
+    /// Folders of the device that other containers have.
+    public var others: [SharedFolder]
 
     public init(
         imageDigest: Digest? = nil, imageUser: String? = nil, volumes: [KnownVolume] = [],
-        engine: EnginePaths = EnginePaths()
+        engine: EnginePaths = EnginePaths(), others: [SharedFolder] = []
     ) {
         self.imageDigest = imageDigest
         self.imageUser = imageUser
         self.volumes = volumes
         self.engine = engine
+        self.others = others
+    }
+}
+
+/// A folder of the device that a container has.
+public struct SharedFolder: Hashable, Sendable {
+    public var path: String
+    public var isWritable: Bool
+
+    public init(_ path: String, isWritable: Bool) {
+        self.path = path
+        self.isWritable = isWritable
+    }
+
+    /// The folders that a container with this specification has.
+    public static func all(of spec: ContainerSpec, _ volumes: [KnownVolume]) -> [SharedFolder] {
+        spec.volumes.filter { $0.name.hasPrefix("/") }
+            .map { SharedFolder($0.name, isWritable: !$0.readOnly) }
+            + volumes.compactMap { SharedFolder($0.volume) }
+    }
+
+    /// The folder that a volume stands for; nil when it is storage of its own.
+    public init?(_ volume: Volume) {
+        guard volume.driver == VolumeSpec.localDriver, let device = volume.options["device"],
+            device.hasPrefix("/")
+        else { return nil }
+        self.init(device, isWritable: true)
     }
 }
 

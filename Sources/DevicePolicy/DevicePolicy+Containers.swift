@@ -26,6 +26,27 @@ extension DevicePolicy {
             try check(
                 driver: known.volume.driver, known.volume.options, facts.engine, on: files)
         }
+        try checkNesting(SharedFolder.all(of: spec, facts.volumes), facts.others, on: files)
+    }
+
+    /// Whoever may write to a folder can replace what is below it by a link to anything: the
+    /// engine would follow that when it starts a container again, and asks nobody then.
+    private func checkNesting(
+        _ own: [SharedFolder], _ others: [SharedFolder], on files: some PathResolver
+    ) throws(RuntimeError) {
+        for folder in own {
+            guard let place = HostPath(files.resolve(folder.path)) else { continue }
+            for other in own + others {
+                guard let otherPlace = HostPath(files.resolve(other.path)), place != otherPlace,
+                    other.isWritable && place.isWithin(otherPlace)
+                        || folder.isWritable && otherPlace.isWithin(place)
+                else { continue }
+                throw Self.denial(
+                    .hostPaths,
+                    "\(place) and \(otherPlace), which a container has, lie one in the other, and "
+                        + "who may write to the outer one could make anything of the inner one")
+            }
+        }
     }
 
     private func check(capabilities added: [String]) throws(RuntimeError) {

@@ -1,4 +1,5 @@
 import CCurl
+import ServerAddress
 import SystemIO
 
 /// One request and its answer: owns libcurl's handle, pauses it in either direction when this
@@ -359,7 +360,7 @@ final class Transfer {
 
     // MARK: Errors
 
-    private var peer: String { unixSocket ?? url }
+    private var peer: String { unixSocket ?? WebAddress.shown(url) }
 
     private func error(for result: CURLcode) -> HTTPError {
         let text = String(cString: curl_easy_strerror(result))
@@ -384,7 +385,7 @@ final class Transfer {
             let reason = bodyFailure.map { $0.reason } ?? text
             return HTTPError(.bodyFailed, "the data to be sent cannot be read: \(reason)")
         case CURLE_URL_MALFORMAT, CURLE_UNSUPPORTED_PROTOCOL:
-            return HTTPError(.invalid, "\(url): \(text)")
+            return HTTPError(.invalid, "\(peer): \(text)")
         default:
             return HTTPError(.broken, "the connection to \(peer) broke: \(text)")
         }

@@ -45,9 +45,17 @@ public struct BlobCache: Sendable {
 
     /// Begins a blob, or goes on with one that was left half done.
     ///
-    /// - Returns: nil when another program is at it.
+    /// - Returns: nil when another program is at it, or when there is no room: what is not kept
+    ///   is fetched all the same.
     /// - Throws: ``FetchError/cache(_:)``.
-    func begin(_ digest: Digest) throws(FetchError) -> PartialBlob? {
+    func begin(_ descriptor: OCI.Descriptor) throws(FetchError) -> PartialBlob? {
+        let digest = descriptor.digest
+        // As much has to be left for others.
+        if let space = FileSystemSpace(holding: partial.path),
+            space.free / 2 < Int64(descriptor.size)
+        {
+            return nil
+        }
         let name = "\(partial.path)/\(digest.algorithm.rawValue)-\(digest.hexadecimal)"
         do throws(SystemError) {
             let file = try SystemIO.Descriptor.open(

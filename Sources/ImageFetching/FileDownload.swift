@@ -69,7 +69,7 @@ public struct FileDownload {
         var pause = web.configuration.firstPause
         while true {
             let start = received
-            let response = try await web.retrying(address.url) { try await get(from: start) }
+            let response = try await web.retrying("\(address)") { try await get(from: start) }
             if response.status != 206 || version == nil {
                 let found = Version(
                     size: response.contentLength,
@@ -116,7 +116,7 @@ public struct FileDownload {
         let response = try await web.following(
             address.url, authorization: authorization, allowsPlainHTTP: address.scheme == .http,
             isLong: true, headers: start > 0 ? [("Range", "bytes=\(start)-")] : [])
-        return try await WebClient.checked(response, address.url)
+        return try await WebClient.checked(response, "\(address)")
     }
 
     // MARK: SFTP and SCP
@@ -137,7 +137,7 @@ public struct FileDownload {
             ?? configuration.identity.map { .key($0) } ?? .agent
         let request = SSHRequest(
             address.url, username: username, login: login, knownHosts: knownHosts)
-        let response = try await web.retrying(address.url) { try await web.open(request) }
+        let response = try await web.retrying("\(address)") { try await web.open(request) }
         let size = response.contentLength
         events(.resolved(size: size))
         var received: Int64 = 0

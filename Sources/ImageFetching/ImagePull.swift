@@ -97,7 +97,7 @@ public struct ImagePull {
             if isLayer { events(.cached(layer: blob.digest, size: Int64(blob.size))) }
             return cached
         }
-        return BlobStream(blob, from: repository, keeping: try cache?.begin(blob.digest)) {
+        return BlobStream(blob, from: repository, keeping: try cache?.begin(blob)) {
             guard isLayer else { return }
             events(.progress(layer: blob.digest, received: $0, of: Int64(blob.size)))
         }

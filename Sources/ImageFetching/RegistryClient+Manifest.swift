@@ -29,6 +29,8 @@ extension RegistryClient {
     ]
     /// The distribution spec's own limit.
     private static let largestManifest = 4 << 20
+    /// A pebibyte; the sum of all layers' sizes is a number all the same.
+    private static let largestBlob = 1 << 50
     /// Nothing needs more layers; engines take 127.
     private static let mostLayers = 512
 
@@ -105,8 +107,8 @@ extension RegistryClient {
             throw .corrupt("\(what): the manifest has more than \(mostLayers) layers")
         }
         let pieces = manifest.layers + [manifest.config]
-        guard pieces.allSatisfy({ $0.size >= 0 }) else {
-            throw .corrupt("\(what): the manifest has a negative size")
+        guard pieces.allSatisfy({ (0...largestBlob).contains($0.size) }) else {
+            throw .corrupt("\(what): the manifest has sizes that cannot be")
         }
         return FetchedManifest(
             document: FetchedDocument(

@@ -88,6 +88,11 @@ final class WebClient {
             var request = HTTPRequest("GET", url, headers: headers)
             request.allowsHTTP2 = !isLong
             let response = try await send(request)
+            if response.status == 401, WebAddress.origin(url) != home {
+                response.cancel()
+                throw FetchError.unavailable(
+                    "\(home) redirects to \(WebAddress.shown(url)), which wants credentials")
+            }
             guard [301, 302, 303, 307, 308].contains(response.status) else { return response }
             let location = response.header("Location") ?? ""
             response.cancel()

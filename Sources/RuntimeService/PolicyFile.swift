@@ -23,12 +23,17 @@ public struct PolicyFile: Sendable {
         isRequired = path != nil
     }
 
-    public var exists: Bool { access(path, F_OK) == 0 }
+    /// A link that leads nowhere is not the same as no file.
+    public var exists: Bool {
+        var status = stat()
+        return lstat(path, &status) == 0 || errno != ENOENT
+    }
 
-    /// - Returns: the built-in policy where there is no file and none was asked for.
+    /// - Parameter required: whether there has to be a file, as when it was asked for.
+    /// - Returns: the built-in policy where there is no file and none is required.
     /// - Throws: ``Failure``.
-    public func read() throws(Failure) -> DevicePolicy {
-        guard isRequired || exists else { return .default }
+    public func read(required: Bool = false) throws(Failure) -> DevicePolicy {
+        guard required || isRequired || exists else { return .default }
         let text: [UInt8]
         do {
             text = try TrustedFile.read(path, .open)

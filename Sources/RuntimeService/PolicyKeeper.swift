@@ -25,7 +25,7 @@ public final class PolicyKeeper: PolicyProvider {
         self.signatures = signatures
         self.logger = logger
         hasBeenRead = file.exists
-        policy = try file.read()
+        policy = try file.read(required: hasBeenRead)
         keys = try PolicyFile.keys(of: policy)
         logger.info(
             "policy", metadata: ["file": "\(hasBeenRead ? file.path : "none: the built-in one")"])
@@ -35,13 +35,10 @@ public final class PolicyKeeper: PolicyProvider {
     /// Reads it again; one that cannot be read leaves the one before in force.
     public func reload() {
         do {
-            if hasBeenRead, !file.exists {
-                throw PolicyFile.Failure(description: "\(file.path): it is gone")
-            }
-            let new = try file.read()
+            hasBeenRead = hasBeenRead || file.exists
+            let new = try file.read(required: hasBeenRead)
             keys = try PolicyFile.keys(of: new)
             policy = new
-            hasBeenRead = file.exists
             logger.notice("the policy was read again", metadata: ["file": "\(file.path)"])
         } catch {
             logger.error(

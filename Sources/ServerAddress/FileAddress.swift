@@ -50,5 +50,11 @@ public struct FileAddress: Hashable, Sendable, CustomStringConvertible {
         self.init("\(scheme.rawValue)://\(host)\(WebAddress.percentEncoded(String(path)))")
     }
 
-    public var description: String { url }
+    /// `HOST` or `HOST:PORT`.
+    public var host: String {
+        String(WebAddress.origin(url).dropFirst(scheme.rawValue.count + 3))
+    }
+
+    /// Without what may be a secret.
+    public var description: String { WebAddress.shown(url) }
 }

@@ -7,6 +7,19 @@ public enum WebAddress {
         return url[..<end]
     }
 
+    /// As much of a URL as may be shown: its query is often a secret, and so is what stands before
+    /// the host.
+    public static func shown(_ url: String) -> String {
+        let end = url.firstIndex { "?#".contains($0) } ?? url.endIndex
+        let plain = url[..<end]
+        guard let scheme = plain.firstRange(of: "://") else { return String(plain) }
+        let path = plain[scheme.upperBound...].firstIndex(of: "/") ?? plain.endIndex
+        guard let at = plain[scheme.upperBound..<path].lastIndex(of: "@") else {
+            return String(plain)
+        }
+        return String(plain[..<scheme.upperBound] + plain[plain.index(after: at)...])
+    }
+
     /// Where a redirect leads; nil when it is none to follow.
     public static func resolve(_ location: String, from url: String) -> String? {
         if location.hasPrefix("http://") || location.hasPrefix("https://") { return location }

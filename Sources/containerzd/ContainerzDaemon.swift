@@ -10,7 +10,6 @@ import RuntimeAPI
 import SystemIO
 
 extension LogFormat: ExpressibleByArgument {}
-extension TLSVersion: ExpressibleByArgument {}
 
 struct ContainerzDaemon: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -34,22 +33,7 @@ struct ContainerzDaemon: ParsableCommand {
     @Option(help: ArgumentHelp("cz-runtime's socket.", valueName: "path"))
     var runtimeSocket = "/run/containerz/runtime.sock"
 
-    @Option(help: ArgumentHelp("The certificate chain, PEM.", valueName: "file"))
-    var tlsCert: String?
-
-    @Option(help: ArgumentHelp("Its key, PEM.", valueName: "file"))
-    var tlsKey: String?
-
-    @Option(help: ArgumentHelp("Who signs clients' certificates, PEM.", valueName: "file"))
-    var clientCA: String?
-
-    @Option(help: ArgumentHelp("Revoked certificates, PEM.", valueName: "file"))
-    var crl: String?
-
-    @Option(
-        name: .customLong("tls-min-version"),
-        help: ArgumentHelp("The oldest version of TLS: 1.2 or 1.3.", valueName: "version"))
-    var minimumVersion = TLSVersion.tls12
+    @OptionGroup(title: "Certificates") var certificates: CertificateOptions
 
     @Option(
         help: ArgumentHelp(
@@ -78,6 +62,7 @@ struct ContainerzDaemon: ParsableCommand {
     @OptionGroup(title: "Limits") var limits: LimitOptions
 
     private static let defaultAddress = "[::]:9339"
+    private static let localAddress = "unix:/run/containerz/containerzd.sock"
 
     func validate() throws {
         for address in listen {
@@ -87,25 +72,17 @@ struct ContainerzDaemon: ParsableCommand {
                 throw ValidationError("--listen: \(error)")
             }
         }
-        guard (tlsCert == nil) == (tlsKey == nil) else {
-            throw ValidationError("--tls-cert and --tls-key go together")
-        }
-        guard tlsCert == nil || clientCA != nil || passwdFile != nil else {
+        guard certificates.certificate == nil || certificates.clientCA != nil || passwdFile != nil
+        else {
             throw ValidationError(
                 "--tls-cert needs --client-ca or --passwd-file, or nobody could be let in")
-        }
-        guard clientCA == nil || tlsCert != nil else {
-            throw ValidationError("--client-ca goes with --tls-cert")
-        }
-        guard crl == nil || clientCA != nil else {
-            throw ValidationError("--crl goes with --client-ca")
         }
         guard !insecure || passwdFile == nil else {
             throw ValidationError(
                 "--insecure and --passwd-file exclude each other: no password travels without TLS")
         }
-        guard !insecure || tlsCert == nil else {
-            throw ValidationError("--insecure and --tls-cert exclude each other")
+        guard !insecure || !certificates.areGiven else {
+            throw ValidationError("--insecure and --tls-cert or --tls-dir exclude each other")
         }
         guard ContainerzService.Configuration.chunkSizes.contains(chunkSize) else {
             let sizes = ContainerzService.Configuration.chunkSizes
@@ -139,10 +116,11 @@ struct ContainerzDaemon: ParsableCommand {
 
     @EventLoop
     private func serve(_ logger: Logger, audit auditLogger: Logger) async throws {
+        let tls = certificates.configuration(requiresClientCertificate: passwdFile == nil)
         let access = try AccessFiles(
             policy: authzPolicy ?? (insecure ? nil : AccessFiles.usualPolicy),
             passwords: passwdFile, tls: tls, logger: logger)
-        let endpoints = try await endpoints()
+        let endpoints = try await endpoints(tls, logger)
         let audit = AuditLog(auditLogger)
         var configuration = HTTP2ServerTransport.Configuration()
         configuration.drainTimeout = Self.drainTime
@@ -186,43 +164,45 @@ struct ContainerzDaemon: ParsableCommand {
         }
     }
 
-    /// Certificates, and whether clients have to show one; nil for none.
-    private var tls: TLSConfiguration? {
-        tlsCert.map {
-            TLSConfiguration(
-                certificateChain: $0, privateKey: tlsKey, authorities: clientCA,
-                revocationLists: crl, requiresClientCertificate: passwdFile == nil,
-                minimumVersion: minimumVersion)
-        }
-    }
-
     // MARK: Addresses
 
     @EventLoop
-    private func endpoints() async throws -> [HTTP2ServerTransport.Endpoint] {
+    private func endpoints(
+        _ tls: TLSConfiguration?, _ logger: Logger
+    ) async throws -> [HTTP2ServerTransport.Endpoint] {
         var endpoints: [HTTP2ServerTransport.Endpoint] = []
-        for listener in try await listeners() {
+        for listener in try await listeners(tls) {
             if case .unix = listener.address {
                 // The file's mode says who may connect, and the kernel who it is.
                 endpoints.append(.init(listener))
             } else {
-                try requireSafety(listener.address)
+                try requireSafety(listener.address, tls)
                 endpoints.append(.init(listener, tls: tls))
             }
+        }
+        if tls == nil, let folder = certificates.folder {
+            logger.notice(
+                """
+                serving this device alone, since there is no \(CertificateOptions.chain) in \
+                \(folder): `cz tls init` makes certificates for a lab
+                """)
         }
         return endpoints
     }
 
     @EventLoop
-    private func listeners() async throws -> [Listener] {
+    private func listeners(_ tls: TLSConfiguration?) async throws -> [Listener] {
         let passed = ServiceManager.takeListeningSockets()
         guard passed.isEmpty else {
             return try passed.map { try Listener(adopting: Descriptor(owning: $0.number)) }
         }
         var listeners: [Listener] = []
-        for text in listen.isEmpty ? [Self.defaultAddress] : listen {
+        // A device without certificates serves itself.
+        let isLocal = tls == nil && certificates.folder != nil
+        let usual = isLocal ? Self.localAddress : Self.defaultAddress
+        for text in listen.isEmpty ? [usual] : listen {
             let address = try SocketAddress(parsing: text)
-            if case .tcp = address { try requireSafety(address) }
+            if case .tcp = address { try requireSafety(address, tls) }
             listeners.append(try await Listener.bind(to: address))
         }
         return listeners
@@ -230,8 +210,10 @@ struct ContainerzDaemon: ParsableCommand {
 
     private struct Refusal: Error, CustomStringConvertible { var description: String }
 
-    private func requireSafety(_ address: SocketAddress) throws(Refusal) {
-        if tlsCert != nil { return }
+    private func requireSafety(
+        _ address: SocketAddress, _ tls: TLSConfiguration?
+    ) throws(Refusal) {
+        if tls != nil { return }
         guard insecure else {
             throw Refusal(
                 description: "\(address) needs --tls-cert and --tls-key; without "

@@ -32,6 +32,15 @@ struct PullOptions: ParsableArguments {
         help: ArgumentHelp("The keys of SFTP and SCP servers.", valueName: "file"))
     var knownHosts = "/etc/containerz/known_hosts"
 
+    @Option(
+        name: .customLong("pull-from"),
+        help: ArgumentHelp(
+            """
+            A host that clients may have images fetched from, HOST, HOST:PORT or *.DOMAIN, any \
+            number of times; any host when not given.
+            """, valueName: "host"))
+    var hosts: [String] = []
+
     var configuration: PullConfiguration {
         var configuration = PullConfiguration()
         configuration.program = program ?? Self.usualProgram()
@@ -39,6 +48,7 @@ struct PullOptions: ParsableArguments {
         configuration.registries = registries
         configuration.authfile = authfile
         configuration.knownHosts = knownHosts
+        configuration.hosts = hosts.isEmpty ? nil : hosts.map { $0.lowercased() }
         return configuration
     }
 

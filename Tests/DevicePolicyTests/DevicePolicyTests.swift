@@ -57,6 +57,37 @@ struct DevicePolicyTests {
         }
     }
 
+    @Test(arguments: [
+        ("/srv/a/b", true, "/srv/a", true, false), ("/srv/a/b", true, "/srv/a", false, true),
+        ("/srv/a", true, "/srv/a/b", true, false), ("/srv/a", false, "/srv/a/b", true, true),
+        ("/srv/a", true, "/srv/a", true, true), ("/srv/ab", true, "/srv/a", true, true),
+        ("/tmp/up/x", true, "/srv/data", true, false),
+    ])
+    func foldersOneInTheOther(
+        _ path: String, _ isWritable: Bool, _ other: String, _ otherIsWritable: Bool,
+        _ isAllowed: Bool
+    ) {
+        let mount = ContainerSpec.VolumeMount(
+            name: path, mountPoint: "/x", readOnly: !isWritable)
+        let facts = ContainerFacts(others: [SharedFolder(other, isWritable: otherIsWritable)])
+        #expect((rule(.default, facts) { $0.volumes = [mount] } == nil) == isAllowed)
+        // Of one container they are as bad.
+        let second = ContainerSpec.VolumeMount(
+            name: other, mountPoint: "/y", readOnly: !otherIsWritable)
+        #expect((rule { $0.volumes = [mount, second] } == nil) == isAllowed)
+        // A volume may stand for a folder.
+        let volume = KnownVolume(
+            Volume(
+                name: "v", driver: "local",
+                options: ["type": "none", "o": "bind", "device": other], labels: [:], created: 0),
+            isOwn: true)
+        if otherIsWritable {
+            #expect(
+                (rule(.default, ContainerFacts(volumes: [volume])) { $0.volumes = [mount] } == nil)
+                    == isAllowed)
+        }
+    }
+
     @Test(
         "Folders for data may be bound",
         arguments: [

@@ -172,11 +172,9 @@ def test_containers_of_others_are_listed_and_left_alone(default, image, unique):
     default.engine.run(image, name)
     device = default.device
     assert device.state(name) == "RUNNING"
-    identifier = device.containers()[name].id
     for action in (lambda: device.stop(name), lambda: device.stop(name, restart=True),
                    lambda: device.remove(name), lambda: device.update(name, image),
-                   lambda: device.update(name, image, environment={"A": "b"}),
-                   lambda: device.remove(identifier)):
+                   lambda: device.update(name, image, environment={"A": "b"})):
         code, text = status_of(action)
         assert code is Code.PERMISSION_DENIED and "ownership" in text
     for method in "StopContainer", "RemoveContainer":
@@ -359,7 +357,7 @@ def test_a_policy_that_is_no_good_changes_nothing(default, image, unique):
         default.replace_policy(text, outcome="the old one stays in force")
     assert "hostPath is not known" in default.runtime.text()
     default.policy.unlink()
-    wait_until(lambda: "it is gone" in default.runtime.text(), "the loss to be noticed")
+    wait_until(lambda: "No such file" in default.runtime.text(), "the loss to be noticed")
     assert code_of(default.device.start, image, unique(), **bind("/etc")) is Code.PERMISSION_DENIED
     default.device.remove(default.device.start(image, unique()))
     assert "error" not in before.lower()
@@ -408,3 +406,42 @@ def test_policy_check_explains(tmp_path):
     assert (allowed.returncode, allowed.stdout) == (0, "allowed\n")
     malformed = policy_command("check", "--policy", tmp_path / "policy.json", "-", input="[]")
     assert malformed.returncode == 64
+
+
+def test_a_bind_cannot_be_made_another_by_its_text(default, image, unique, tmp_path):
+    """Podman makes one text of a mount and reads it again."""
+    for name, point in ((tmp_path, "/h,source=/"), (f"{tmp_path},source=/", "/h"),
+                        (tmp_path, '/h"'), (tmp_path, "/h\n")):
+        error, fields = default.call("StartContainer", spec={
+            "image": wire(image), "volumes": [{"name": str(name), "mountPoint": point}]})
+        assert error == "InvalidArgument" and fields["field"] == "volumes", (error, fields)
+    error, fields = default.call("StartContainer", spec={
+        "image": wire(image), "labels": {"org.containerz.spec={}": "x"}})
+    assert error == "InvalidArgument" and fields["field"] == "labels", (error, fields)
+
+
+def test_folders_one_in_the_other(default, image, unique, tmp_path):
+    """What one container can write to, another does not have a part of."""
+    inner = tmp_path / "inner"
+    inner.mkdir()
+    device = default.device
+    first, second = unique(), unique()
+    for has, wants in (tmp_path, inner), (inner, tmp_path):
+        device.start(image, first, **bind(has))
+        code, text = status_of(device.start, image, second, **bind(wants))
+        assert code is Code.PERMISSION_DENIED and "one in the other" in text
+        # The same folder is theirs together, and an update does not count what it replaces.
+        device.start(image, second, **bind(has))
+        device.remove(second)
+        device.update(first, image, **bind(wants))
+        device.remove(first)
+
+
+def test_a_container_has_no_other_name(default, image, unique):
+    """Its id would pass by what is noted of its name."""
+    name = device_name = unique()
+    default.device.start(image, name)
+    identifier = default.device.containers()[device_name].id
+    for method in "StopContainer", "RemoveContainer":
+        assert default.call(method, name=identifier)[0] == "ContainerNotFound"
+    assert default.device.state(name) == "RUNNING"

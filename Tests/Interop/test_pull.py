@@ -13,7 +13,8 @@ import time
 import pytest
 
 import make_image
-from gnoi import Code
+from conftest import running_stack
+from gnoi import Code, Device
 from harness import PROGRAMS, wait_until
 from puller import (
     DONE, FAILED, NOT_ALLOWED, UNREACHABLE, USAGE, fails, image_in, pull, remote)
@@ -328,6 +329,67 @@ def test_credentials_do_not_follow_a_redirect(registry, tmp_path, archive):
             assert any("Authorization" in headers for _, headers in front.requests)
         assert elsewhere.requests
         assert not any("Authorization" in headers for _, headers in elsewhere.requests)
+
+
+def test_who_is_redirected_to_gets_no_credentials_by_asking(registry):
+    """Whatever another host names as its token server, the registry's credentials stay."""
+    def asks(handler, count):
+        return handler.answer(401, {
+            "WWW-Authenticate": f'Bearer realm="http://{handler.headers["Host"]}/token"'})
+    with Front(registry, asks) as elsewhere:
+        def trouble(handler, count):
+            if not handler.headers.get("Authorization"):
+                return handler.answer(401, {"WWW-Authenticate": 'Basic realm="x"'})
+            return handler.is_blob and handler.answer(
+                307, {"Location": f"http://127.0.0.1:{elsewhere.port}{handler.path}?secret=x"})
+        with Front(registry, trouble) as front:
+            line = fails("--plain-http", "--username", "robot", "--password-stdin", "-o", "-",
+                         f"{front.address}/apps/web:1", input=b"s3cret", code=UNREACHABLE)
+        assert "which wants credentials" in line and "secret" not in line
+        assert elsewhere.requests
+        assert not any("Authorization" in headers for _, headers in elsewhere.requests)
+
+
+def test_sizes_that_cannot_be(registry, tmp_path):
+    def trouble(handler, count):
+        if "/manifests/" not in handler.path:
+            return False
+        answer, text = handler.whole()
+        manifest = json.loads(text)
+        for layer in manifest["layers"]:
+            layer["size"] = 2 ** 63 - 1
+        return handler.answer(200, {"Content-Type": answer.getheader("Content-Type")},
+                              json.dumps(manifest).encode())
+    with Front(registry, trouble) as front:
+        assert "sizes that cannot be" in fails(
+            "--plain-http", "-o", tmp_path / "x.tar", f"{front.address}/apps/web:1")
+
+
+def test_hosts_that_clients_may_name(registry, certificates, tmp_path, unique):
+    options = "--pull-from", registry.address, "--pull-from", "*.example.com"
+    with running_stack("docker", tmp_path, certificates, *options) as stack, \
+            stack.channel() as channel:
+        device = Device(channel)
+        name = unique("fetched")
+        remote(device, name, "1", path=f"{registry.address}/apps/web:1", protocol="HTTP")
+        device.remove_image(f"{name}:1")
+        for path, protocol in (
+                ("localhost:1/apps/web:1", "HTTP"), ("127.0.0.1/x.tar", "HTTP"),
+                ("example.com/x.tar", "HTTPS"), ("[::1]:22:/x.tar", "SFTP")):
+            with device.deploy() as deploy:
+                deploy.transfer(name, "1", 0, remote_download={
+                    "path": path, "protocol": protocol})
+                deploy.close()
+                assert deploy.status() == Code.PERMISSION_DENIED, path
+
+
+def test_a_password_that_is_too_long(registry, docker_device, unique):
+    with docker_device.deploy() as deploy:
+        deploy.transfer(unique("fetched"), "1", 0, remote_download={
+            "path": f"{registry.address}/apps/web:1", "protocol": "HTTP",
+            "credentials": {"username": "robot", "cleartext": "x" * (1 << 20)}})
+        deploy.close()
+        assert deploy.status() == Code.INVALID_ARGUMENT
 
 
 def test_interrupted(registry, tmp_path):

@@ -1,0 +1,267 @@
+"""The packages: installed, used, upgraded under load, rebooted with, and removed again."""
+
+import json
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import threading
+
+import pytest
+
+sys.path[:0] = [str(pathlib.Path(__file__).parents[1] / folder)
+                for folder in ("Interop", "Support")]
+
+import make_image
+from box import PACKAGES, ROOT, Box, docker, import_base, packages, wait_until
+from pki import Certificates
+
+DAEMONS = "containerzd.service", "cz-runtime.service"
+# As `docker exec` sees files: outside of the box, where the test runs.
+CZ = ROOT / ".build/deb/containerz/debian/cz/usr/bin/cz"
+LIBRARIES = next((ROOT / ".build/deb/containerz/debian/containerz-libs/usr/lib").glob("*/containerz"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def base():
+    import_base()
+
+
+@pytest.fixture
+def box(request):
+    with Box(f"box-{os.getpid()}-{abs(hash(request.node.name))}") as box:
+        yield box
+
+
+@pytest.fixture(scope="session")
+def archive(tmp_path_factory):
+    path = tmp_path_factory.mktemp("image") / "web.tar"
+    with open(path, "wb") as file:
+        make_image.make_image(file, ["web:1"], mib=1)
+    return path
+
+
+class Operator:
+    """cz on another machine, with certificates of a lab's own."""
+
+    def __init__(self, box, folder):
+        folder.mkdir()
+        self.certificates = Certificates(folder)
+        self.box = box
+        address = box.address
+        self.server = self.certificates.authority.issue(
+            "device", f"DNS:device.example,IP:{address}", "serverAuth")
+        self.target = f"{address}:9339"
+
+    def give_certificates(self):
+        """What an administrator does, as the README says."""
+        for source, name in ((self.server[0], "server.pem"), (self.server[1], "server.key"),
+                             (self.certificates.authority.certificate, "client-ca.pem")):
+            self.box.copy_in(source, f"/etc/containerz/tls/{name}")
+        self.box.run("chown", "root:containerz", "/etc/containerz/tls/server.key")
+        self.box.run("chmod", "640", "/etc/containerz/tls/server.key")
+        self.box.run("systemctl", "restart", "containerzd-tls.socket", "containerzd.service")
+
+    def command(self, *arguments, client="client"):
+        certificate, key = getattr(self.certificates, client)
+        return [CZ, "--target", self.target, "--ca", self.certificates.authority.certificate,
+                "--cert", certificate, "--key", key, *map(str, arguments)]
+
+    def popen(self, *arguments, **options):
+        return subprocess.Popen(self.command(*arguments), env=self.environment, **options)
+
+    @property
+    def environment(self):
+        return os.environ | {"LD_LIBRARY_PATH": str(LIBRARIES)}
+
+    def cz(self, *arguments, code=0, client="client", **options):
+        done = subprocess.run(self.command(*arguments, client=client), capture_output=True,
+                              text=True, timeout=60, env=self.environment, **options)
+        assert done.returncode == code, done.stderr
+        return done.stdout
+
+
+def remove_containers(prefix):
+    for line in docker("ps", "--all", "--format", "{{.Names}}").stdout.split():
+        if line.startswith(prefix):
+            docker("rm", "--force", line)
+
+
+@pytest.fixture
+def installed(box, tmp_path):
+    """A box with everything in it, and an operator elsewhere who has certificates."""
+    box.install(*packages())
+    operator = Operator(box, tmp_path / "pki")
+    operator.give_certificates()
+    yield box, operator
+    remove_containers("pkg-")
+
+
+def test_first_start(box, archive):
+    """Without certificates the device serves itself and says how to get them."""
+    box.install(*packages())
+    for unit in (*DAEMONS, "containerzd.socket", "cz-runtime.socket", "cz-janitor.timer"):
+        assert box.is_active(unit), unit
+    assert not box.is_active("containerzd-tls.socket")
+    assert "cz tls init" in box.output("journalctl", "--unit", "containerzd", "--no-pager")
+    assert box.cz("image", "list").returncode == 0
+    # From whoever is not root, the policy keeps what it keeps from the network.
+    denied = box.run("setpriv", "--reuid", "nobody", "--regid", "containerz", "--clear-groups",
+                     "cz", "--target", "unix:/run/containerz/containerzd.sock", "image", "list",
+                     check=False)
+    assert denied.returncode == 77, denied.stderr
+
+
+def test_units_are_confined(box):
+    box.install(*packages())
+    limits = {"containerzd.service": 2.0, "cz-runtime.service": 4.0}
+    for unit, limit in limits.items():
+        text = box.output("systemd-analyze", "security", "--no-pager", unit)
+        (level,) = re.findall(r"Overall exposure level for \S+: ([0-9.]+)", text)
+        assert float(level) <= limit, text
+    # Each is what it says it is.
+    pid = box.output("systemctl", "show", "--property=MainPID", "--value", "containerzd").strip()
+    status = box.output("cat", f"/proc/{pid}/status")
+    assert re.search(r"^CapEff:\s*0+$", status, re.MULTILINE)
+    assert re.search(r"^NoNewPrivs:\s*1$", status, re.MULTILINE)
+    assert box.output("stat", "--format=%U", f"/proc/{pid}").strip() == "containerz"
+
+
+def test_an_operator_elsewhere(installed, archive):
+    box, operator = installed
+    operator.cz("image", "push", archive, "pkg-web:1")
+    operator.cz("container", "start", "pkg-web:1", "--instance", "pkg-web")
+    assert "pkg-web" in operator.cz("container", "list")
+    operator.cz("container", "list", client="reader")
+    operator.cz("container", "stop", "pkg-web", client="reader", code=77)
+    operator.cz("container", "list", client="foreign_client", code=69)
+    # What it did is in the journal, by field.
+    records = [json.loads(line) for line in box.output(
+        "journalctl", "--unit", "containerzd", "--output", "json").splitlines()]
+    methods = {record.get("RPC_METHOD") or record.get("METHOD") for record in records}
+    assert any("StartContainer" in (method or "") for method in methods), records[-1]
+    operator.cz("container", "remove", "--force", "pkg-web")
+
+
+def newer_packages(folder, version="99.0"):
+    """The same packages under a higher version."""
+    built = []
+    for path in packages():
+        content = folder / path.stem
+        subprocess.run(["dpkg-deb", "--raw-extract", path, content], check=True)
+        control = content / "DEBIAN/control"
+        text = re.sub(r"^Version: .*$", f"Version: {version}", control.read_text(), flags=re.M)
+        control.write_text(re.sub(r"\((= )[^)]*\)", f"(= {version})", text))
+        built.append(folder / f"{path.name.split('_')[0]}_{version}.deb")
+        subprocess.run(["dpkg-deb", "-Znone", "--root-owner-group", "--build", content, built[-1]],
+                       check=True, capture_output=True)
+    return built
+
+
+def test_an_upgrade_under_load(installed, archive, tmp_path):
+    """Containers never stop, nothing is half updated, and new connections wait in the socket."""
+    box, operator = installed
+    operator.cz("image", "push", archive, "pkg-web:1")
+    operator.cz("container", "start", "pkg-web:1", "--instance", "pkg-kept", "--restart", "always")
+    operator.cz("container", "start", "pkg-web:1", "--instance", "pkg-updated")
+    started = docker("inspect", "--format", "{{.State.StartedAt}}", "pkg-kept").stdout
+    box.run("mkdir", "/newer")
+    for path in newer_packages(tmp_path):
+        box.copy_in(path, f"/newer/{path.name}")
+    follower = operator.popen("container", "logs", "--follow", "pkg-kept",
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    updating = operator.popen("container", "update", "pkg-updated", "pkg-web:1",
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    outcomes, over = [], threading.Event()
+
+    def ask():
+        while not over.is_set():
+            done = subprocess.run(operator.command("image", "list"), capture_output=True,
+                                  env=operator.environment, timeout=60)
+            outcomes.append((done.returncode, done.stderr.decode()))
+    asking = threading.Thread(target=ask)
+    asking.start()
+    try:
+        box.run("sh", "-c", "DEBIAN_FRONTEND=noninteractive dpkg --install /newer/*.deb")
+    finally:
+        over.set()
+        asking.join()
+    assert "99.0" in box.output("dpkg-query", "--show", "containerzd")
+    # A request that was under way may be told to come again; none hangs, none is refused.
+    assert {code for code, _ in outcomes} <= {0, 69}, outcomes
+    assert sum(code == 0 for code, _ in outcomes) >= len(outcomes) - 2
+    _, errors = follower.communicate(timeout=60)
+    assert follower.returncode in (0, 69), errors
+    updating.communicate(timeout=60)
+    assert docker("inspect", "--format", "{{.State.StartedAt}}", "pkg-kept").stdout == started
+    wait_until(lambda: all(box.is_active(unit) for unit in DAEMONS), "the daemons")
+
+    def settled():
+        names = docker("ps", "--all", "--format", "{{.Names}} {{.State}}").stdout.split("\n")
+        mine = [name for name in names if name.startswith("pkg-updated")]
+        return mine == ["pkg-updated running"]
+    wait_until(settled, "the update to be completed or taken back")
+    operator.cz("container", "remove", "--force", "pkg-updated")
+    operator.cz("container", "remove", "--force", "pkg-kept")
+
+
+def test_a_reboot(installed, archive):
+    box, operator = installed
+    operator.cz("image", "push", archive, "pkg-web:1")
+    docker("restart", box.name)
+    box.wait_for_systemd()
+    for unit in (*DAEMONS, "containerzd-tls.socket"):
+        wait_until(lambda: box.is_active(unit), unit)
+    operator.target = f"{box.address}:9339"
+    assert "pkg-web" in box.cz("image", "list").stdout
+
+
+def test_removal_and_purge(box):
+    box.install(*packages())
+    box.run("touch", "/var/lib/containerz/here", "/var/lib/containerzd/here")
+    names = [path.name.split("_")[0] for path in packages()]
+    box.run("dpkg", "--remove", *names)
+    assert box.run("test", "-e", "/etc/containerz/authz.json").returncode == 0
+    for unit in DAEMONS:
+        assert not box.is_active(unit)
+    box.run("dpkg", "--purge", *names)
+    left = box.output("sh", "-c", "ls -d /etc/containerz /var/lib/containerz* /var/cache/containerz "
+                      "/etc/default/containerzd /etc/default/cz-runtime 2>/dev/null || true")
+    assert left == ""
+    # Once more, as after a change of mind.
+    box.install(*packages())
+    assert all(box.is_active(unit) for unit in DAEMONS)
+
+
+NEEDED = {
+    "cz": ["containerz-libs"], "cz-pull": ["containerz-libs"],
+    "containerzd": ["containerz-libs", "containerz-common"],
+    "cz-runtime": ["containerz-libs", "containerz-common"],
+    "cz-janitor": ["containerz-libs", "containerz-common"]}
+
+
+@pytest.mark.parametrize("name", NEEDED)
+def test_each_package_alone(box, name):
+    box.install(*packages(*NEEDED[name], name))
+    assert box.output(name, "--version").strip()
+    page = box.output("sh", "-c", f"dpkg --listfiles {name} | grep /man/").split()
+    assert page
+
+
+def test_sizes():
+    """What is installed stays small; the figures are in the output of `make deb`."""
+    installed = {}
+    for path in packages():
+        size = subprocess.run(["dpkg-deb", "--field", path, "Installed-Size"], check=True,
+                              capture_output=True, text=True).stdout
+        installed[path.name.split("_")[0]] = int(size) / 1024
+    print(installed)
+    assert sum(installed.values()) <= 45
+
+
+def test_lintian():
+    done = subprocess.run(
+        ["lintian", "--pedantic", "--fail-on", "error,warning,info,pedantic", *packages()],
+        capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
