@@ -54,6 +54,8 @@ let fuzzers: [Target] =
         .target(
             name: "FuzzSupport", dependencies: ["CFuzzer", "SystemIO"],
             path: "Tests/Fuzz/FuzzSupport", swiftSettings: strict),
+        fuzzing("AuthorizationPolicy", ["Authorization", "JSON"]),
+        fuzzing("DevicePolicy", ["DevicePolicy", "JSON"]),
         fuzzing("HeaderFields", ["GRPCTransport", grpc]),
         fuzzing("ImageReference", ["OCI"]),
         fuzzing("ImageStream", ["ImageStream", "OCI"]),
