@@ -51,6 +51,10 @@ public struct HTTP2ServerTransport: ServerTransport {
         /// After which a connection without RPCs is closed, in good order; nil for never. More
         /// than the keepalive and polling intervals of usual clients.
         public var idleTimeout: Duration? = .seconds(600)
+        /// How long an RPC may wait for more of its request without a byte of it coming; nil for
+        /// ever. It ends with DEADLINE_EXCEEDED, and what it held goes to others. A device whose
+        /// link is gone for minutes should not have to begin an image anew.
+        public var requestTimeout: Duration? = .seconds(300)
         /// How long something to be sent may wait without any of it going out; nil for ever. A
         /// person who reads logs in a pager stops reading for minutes; what waits meanwhile is
         /// bounded.
@@ -224,6 +228,7 @@ private final class ServerCore {
         count += 1
         let connection = ServerConnection(
             peer: peer, number: count, idleTimeout: configuration.idleTimeout,
+            requestTimeout: configuration.requestTimeout,
             maximumHandlers: configuration.maximumConcurrentStreams * Self.handlersPerStream,
             accept: { calls.yield($0) },
             onClose: { [weak self] connection, error in

@@ -15,19 +15,22 @@ final class ServerConnection: HTTP2ConnectionDelegate {
     private var calls: [Int32: ServerStream] = [:]
     private var idleTimer: EventLoop.Timer?
     private let idleTimeout: Duration?
+    private let requestTimeout: Duration?
     private(set) var phase = ConnectionAdmission.Phase.handshaking
     /// Handlers that have not returned, those of streams that are gone included.
     private var handlers = 0
     private let maximumHandlers: Int
 
     init(
-        peer: String, number: UInt64, idleTimeout: Duration?, maximumHandlers: Int,
+        peer: String, number: UInt64, idleTimeout: Duration?, requestTimeout: Duration?,
+        maximumHandlers: Int,
         accept: @escaping @EventLoop (ServerStream) -> Void,
         onClose: @escaping @EventLoop (ServerConnection, (any Error)?) -> Void
     ) {
         self.peer = peer
         self.number = number
         self.idleTimeout = idleTimeout
+        self.requestTimeout = requestTimeout
         self.maximumHandlers = maximumHandlers
         self.accept = accept
         self.onClose = onClose
@@ -71,7 +74,9 @@ final class ServerConnection: HTTP2ConnectionDelegate {
                 return connection.reset(
                     stream, errorCode: 7, RPCError(code: .unavailable, message: message))
             }
-            let call = ServerStream(stream, head: head, peer: identity, on: connection)
+            let call = ServerStream(
+                stream, head: head, peer: identity, on: connection,
+                requestTimeout: requestTimeout)
             handlers += 1
             call.onEnd = { [weak self] in self?.handlers -= 1 }
             calls[stream.identifier] = call

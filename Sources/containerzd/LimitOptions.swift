@@ -37,6 +37,11 @@ struct LimitOptions: ParsableArguments {
     var idleTimeout = defaults.idleTimeout.map(Self.seconds) ?? 0
 
     @Option(
+        help: ArgumentHelp(
+            "For the next byte of a request's messages; 0 for ever.", valueName: "seconds"))
+    var requestTimeout = defaults.requestTimeout.map(Self.seconds) ?? 0
+
+    @Option(
         help: ArgumentHelp("For a client that does not read; 0 for ever.", valueName: "seconds"))
     var stallTimeout = defaults.stallTimeout.map(Self.seconds) ?? 0
 
@@ -63,6 +68,7 @@ struct LimitOptions: ParsableArguments {
         try check("handshake-timeout", handshakeTimeout, 0.1...Self.longestTimeout)
         try check("header-timeout", headerTimeout, 0.1...Self.longestTimeout)
         try check("idle-timeout", idleTimeout, 0...Self.longestTimeout)
+        try check("request-timeout", requestTimeout, 0...Self.longestTimeout)
         try check("stall-timeout", stallTimeout, 0...Self.longestTimeout)
     }
 
@@ -92,6 +98,7 @@ struct LimitOptions: ParsableArguments {
         configuration.handshakeTimeout = .seconds(handshakeTimeout)
         configuration.headerTimeout = .seconds(headerTimeout)
         configuration.idleTimeout = idleTimeout > 0 ? .seconds(idleTimeout) : nil
+        configuration.requestTimeout = requestTimeout > 0 ? .seconds(requestTimeout) : nil
         configuration.stallTimeout = stallTimeout > 0 ? .seconds(stallTimeout) : nil
     }
 }

@@ -224,6 +224,22 @@ def test_a_stream_that_is_not_read_ends_without_the_others(front):
         peer.wait_for(attacker.PING)
 
 
+@pytest.mark.parametrize("front", [("--request-timeout", "0.5")], indirect=True)
+def test_deploys_that_stop_sending_give_their_places_back(front, unique):
+    """As many as there may be, none of which sends what it has announced."""
+    with front.channel() as channel, contextlib.ExitStack() as stack:
+        device = gnoi.Device(channel)
+        stalled = [stack.enter_context(device.deploy()) for _ in range(16)]
+        for number, deploy in enumerate(stalled):
+            deploy.transfer(unique(f"stalled-{number}"), "1", 1 << 20)
+            deploy.ready()
+        for deploy in stalled:
+            assert gnoi.code_of(deploy.progress) == gnoi.Code.DEADLINE_EXCEEDED
+        with device.deploy() as deploy:
+            deploy.transfer(unique("next"), "1", 1 << 20)
+            deploy.ready()
+
+
 def test_a_silent_log_is_no_stall(front, docker_image, unique):
     """Nothing to send for longer than the stall timeout, and then something."""
     with front.channel() as channel:
@@ -274,6 +290,7 @@ def peer_is_served(front, pieces):
 @pytest.mark.parametrize("option, value", [
     ("--max-connections", "0"), ("--max-streams", "x"), ("--stall-timeout", "-1"),
     ("--handshake-timeout", "0"), ("--header-timeout", "inf"), ("--idle-timeout", "nan"),
+    ("--request-timeout", "-1"),
     ("--max-header-size", "1"), ("--max-buffered", "1")])
 def test_limits_that_make_no_sense_are_refused(option, value):
     with contextlib.closing(Daemon("containerzd", f"{option}={value}", wait=False)) as daemon:
