@@ -44,6 +44,7 @@ public struct AccessInterceptor: ServerInterceptor {
                 code: .permissionDenied,
                 message: "\(principal) may not call \(record.method.method)")
         }
+        record.admit()
         var request = request
         // Handlers have no use for them, and what they do not have they cannot give away.
         request.metadata.removeAllValues(forKey: Authenticator.nameKey)

@@ -17,6 +17,7 @@ public final class CallRecord: ServerContext.TransportSpecific {
         var sent = Traffic()
         var status: Status?
         var wasBroken = false
+        var wasAdmitted = false
         var notes: [String: String] = [:]
         var target: String?
     }
@@ -43,6 +44,8 @@ public final class CallRecord: ServerContext.TransportSpecific {
     public var status: Status? { state.withLock { $0.status } }
     /// Whether the client, its connection or its deadline ended it.
     public var wasBroken: Bool { state.withLock { $0.wasBroken } }
+    /// Whether access control has let it in.
+    var wasAdmitted: Bool { state.withLock { $0.wasAdmitted } }
     /// What was added.
     public var notes: [String: String] { state.withLock { $0.notes } }
 
@@ -55,6 +58,11 @@ public final class CallRecord: ServerContext.TransportSpecific {
     /// Adds something that a handler or an interceptor knows.
     public func note(_ key: String, _ value: String) {
         state.withLock { $0.notes[key] = value }
+    }
+
+    /// Says that access control lets it in; its connection is worth more from then on.
+    public func admit() {
+        state.withLock { $0.wasAdmitted = true }
     }
 
     func receive(_ bytes: Int) {

@@ -150,7 +150,8 @@ struct ContainerzDaemon: ParsableCommand {
         let audit = AuditLog(auditLogger)
         var configuration = HTTP2ServerTransport.Configuration()
         configuration.drainTimeout = Self.drainTime
-        limits.apply(to: &configuration, descriptors: DescriptorLimit.raise())
+        limits.apply(
+            to: &configuration, descriptors: DescriptorLimit.raise(), endpoints: endpoints.count)
         let connectionLog = ConnectionLog(logger)
         let transport = try HTTP2ServerTransport(endpoints, configuration: configuration) {
             connectionLog.connectionEnded($0, $1)

@@ -317,6 +317,18 @@ def test_a_certificate_that_is_revoked_meanwhile(docker_stack, tmp_path):
             assert call(channel, "ListImage") == Code.OK
 
 
+def test_handshakes_under_way_do_not_end_by_old_rules(docker_stack, tmp_path):
+    with (Front(docker_stack, tmp_path / "front", "--handshake-timeout", "3600") as front,
+          socket.create_connection(("localhost", front.port), DEADLINE) as peer):
+        # The other socket tells when this one has been accepted.
+        with front.channel("client") as channel:
+            assert call(channel, "ListImage") == Code.OK
+        front.daemon.process.send_signal(1)
+        assert peer.recv(1) == b""
+        with front.channel("client") as channel:
+            assert call(channel, "ListImage") == Code.OK
+
+
 # --- What is refused at the start ---
 
 

@@ -190,6 +190,46 @@ def test_addresses_without_number_do_not_take_all_places(front):
     assert any("more than 40 connections" in line for line in front.reasons())
 
 
+def test_a_flood_from_the_network_keeps_nobody_off_the_unix_socket(
+        docker_stack, certificates, tmp_path):
+    """With all places on TCP taken by clients whose RPCs go on, and more at the door."""
+    path = tmp_path / "front.sock"
+    front = Front(docker_stack, certificates, "--listen", f"unix:{path}", "--max-connections", "4")
+    with front.daemon, contextlib.ExitStack() as stack:
+        for _ in range(4):
+            peer = stack.enter_context(front.attacks.greeted())
+            # A request without its message is never done.
+            peer.send(attacker.frame(attacker.HEADERS, attacker.END_HEADERS, peer.next_stream(),
+                                     attacker.request_fields()))
+            peer.send(attacker.frame(attacker.PING, payload=bytes(8)))
+            peer.wait_for(attacker.PING)
+        with front.attacks.connect() as latecomer:
+            latecomer.wait_for_end()
+        assert any("more than 4 connections" in line for line in front.reasons())
+        with grpc.insecure_channel(f"unix:{path}") as channel:
+            gnoi.Device(channel).images()
+
+
+@pytest.mark.parametrize("front", [("--login-timeout", "0.5", "--idle-timeout", "3600")],
+                         indirect=True)
+def test_who_is_let_in_may_idle_and_who_is_not_may_not(front):
+    with front.attacks.greeted() as silent, front.attacks.greeted() as refused:
+        # No rule allows that.
+        refused.send(attacker.request(1, "/no.such.Service/Method"))
+        for peer in silent, refused:
+            peer.wait_for_end()
+            assert peer.goaway == 0
+    with front.attacks.greeted() as client, front.attacks.greeted() as other:
+        client.send(attacker.request(client.next_stream()))
+        client.wait_for(attacker.HEADERS)
+        # Long after the other one's time is over.
+        other.wait_for_end()
+        client.frames.clear()
+        client.send(attacker.request(client.next_stream()))
+        client.wait_for(attacker.HEADERS)
+    assert front.reasons() == []
+
+
 def test_an_attack_does_not_flood_the_log(front):
     front.attacks.half_open(1000)
     wait_until(lambda: "more connections ended" in front.daemon.text(), "what was left out")
@@ -290,7 +330,7 @@ def peer_is_served(front, pieces):
 @pytest.mark.parametrize("option, value", [
     ("--max-connections", "0"), ("--max-streams", "x"), ("--stall-timeout", "-1"),
     ("--handshake-timeout", "0"), ("--header-timeout", "inf"), ("--idle-timeout", "nan"),
-    ("--request-timeout", "-1"),
+    ("--request-timeout", "-1"), ("--login-timeout", "-1"),
     ("--max-header-size", "1"), ("--max-buffered", "1")])
 def test_limits_that_make_no_sense_are_refused(option, value):
     with contextlib.closing(Daemon("containerzd", f"{option}={value}", wait=False)) as daemon:
