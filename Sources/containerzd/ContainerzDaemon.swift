@@ -158,7 +158,7 @@ struct ContainerzDaemon: ParsableCommand {
         } onCallEnd: {
             audit.write($0)
         }
-        try access.watch(for: transport)
+        access.watch(for: transport)
         defer { access.cancel() }
         var service = ContainerzService.Configuration()
         service.chunkSize = chunkSize
