@@ -20,6 +20,7 @@ final class AccessFiles {
     private let passwords: PasswordAuthentication?
     private var transport: HTTP2ServerTransport?
     private var watch: FileWatch?
+    private let reminder: RevocationReminder?
     private var reloading: Task<Void, Never>?
     /// Whether something changed while the files were being read.
     private var isStale = false
@@ -36,6 +37,7 @@ final class AccessFiles {
         passwordFile = passwords
         self.tls = tls
         self.logger = logger
+        reminder = tls?.revocationLists.map { RevocationReminder($0, logger: logger) }
         let files =
             [policy, passwords] + [
                 tls?.certificateChain, tls?.privateKey, tls?.authorities, tls?.revocationLists,
@@ -72,12 +74,14 @@ final class AccessFiles {
     /// Reads the files again from now on when they change.
     func watch(for transport: HTTP2ServerTransport) {
         self.transport = transport
+        reminder?.begin()
         watch?.tell { [weak self] in self?.reload() }
     }
 
     func cancel() {
         watch?.cancel()
         watch = nil
+        reminder?.cancel()
     }
 
     /// Reads all of them again, soon.
@@ -118,6 +122,7 @@ final class AccessFiles {
                 try Self.check(tls)
                 do {
                     try transport.reloadCertificates()
+                    reminder?.begin()
                 } catch {
                     throw Refusal(description: "\(error)")
                 }
