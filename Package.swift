@@ -126,7 +126,7 @@ let package = Package(
         module(
             "AccessControl",
             ["SystemIO", "Authorization", "GRPCTransport", "CCrypt", "COpenSSL", grpc, log]),
-        tests(of: "AccessControl", ["Authorization", "GRPCTransport", "SystemIO", grpc]),
+        tests(of: "AccessControl", ["Authorization", "GRPCTransport", "SystemIO", grpc, log]),
 
         module("GRPCHealth", [grpc, grpcProtobuf, protobuf], exclude: ["protos"]),
         module(

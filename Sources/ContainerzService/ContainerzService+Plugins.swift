@@ -17,7 +17,7 @@ extension ContainerzService {
     func deployPlugin(
         _ transfer: Gnoi_Containerz_ImageTransfer,
         _ requests: inout DeployRequests.AsyncIterator, _ state: inout DeployTransfer,
-        _ responses: DeployResponses
+        _ responses: DeployResponses, _ call: CallInProgress
     ) async throws {
         let name = try PluginName(transfer.name, field: "image_transfer.name")
         guard !transfer.hasRemoteDownload else {
@@ -48,6 +48,7 @@ extension ContainerzService {
             guard case .failure(let failure) = await storing.result else { throw error }
             throw failure
         }
+        call.carryOut()
         logger.info("deployed", metadata: ["plugin": "\(name)", "bytes": "\(size)"])
         try await responses.write(
             .with {

@@ -18,6 +18,7 @@ public final class CallRecord: ServerContext.TransportSpecific {
         var status: Status?
         var wasBroken = false
         var wasAdmitted = false
+        var wasCarriedOut = false
         var notes: [String: String] = [:]
         var target: String?
     }
@@ -44,6 +45,8 @@ public final class CallRecord: ServerContext.TransportSpecific {
     public var status: Status? { state.withLock { $0.status } }
     /// Whether the client, its connection or its deadline ended it.
     public var wasBroken: Bool { state.withLock { $0.wasBroken } }
+    /// Whether what was asked for has been done, whoever waited for the answer.
+    public var wasCarriedOut: Bool { state.withLock { $0.wasCarriedOut } }
     /// Whether access control has let it in.
     var wasAdmitted: Bool { state.withLock { $0.wasAdmitted } }
     /// What was added.
@@ -63,6 +66,11 @@ public final class CallRecord: ServerContext.TransportSpecific {
     /// Says that access control lets it in; its connection is worth more from then on.
     public func admit() {
         state.withLock { $0.wasAdmitted = true }
+    }
+
+    /// Says that what was asked for has been done; the answer may still not get through.
+    public func carryOut() {
+        state.withLock { $0.wasCarriedOut = true }
     }
 
     func receive(_ bytes: Int) {
