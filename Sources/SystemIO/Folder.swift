@@ -17,6 +17,20 @@ public struct Folder: Hashable, Sendable {
         }
     }
 
+    /// Makes sure that nobody but root and this program's user can put anything in it.
+    ///
+    /// - Throws: `SystemError` with EPERM.
+    public func requireOwn() throws(SystemError) {
+        var status = stat()
+        try check("stat", on: path) { stat(path, &status) }
+        let isOwn = status.st_uid == 0 || status.st_uid == geteuid()
+        let othersMayWrite =
+            status.st_mode & S_IWOTH != 0 || status.st_mode & S_IWGRP != 0 && status.st_gid != 0
+        guard isOwn, !othersMayWrite else {
+            throw SystemError("checking that nobody else may write there", on: path, code: EPERM)
+        }
+    }
+
     /// The names of what is in it, but `.` and `..`, in no order.
     ///
     /// - Throws: `SystemError`.
