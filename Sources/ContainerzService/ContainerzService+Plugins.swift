@@ -27,7 +27,7 @@ extension ContainerzService {
         // There is no use in a tarball that this engine can do nothing with.
         _ = try await runtime.plugins()
         let size = Int64(clamping: transfer.imageSize)
-        let free = try plugins.free()
+        let free = try await withOwnThread(named: "plugin") { [plugins] in try plugins.free() }
         try pluginDeploys.admit(size, free: free)
         defer { pluginDeploys.release(size) }
 
@@ -110,10 +110,11 @@ extension ContainerzService {
         }
         let document = try PluginConfig(given, from: archive.digest)
         let pipe = try Descriptor.pipe()
-        let (input, output) = (pipe.read.release(), pipe.write.release())
+        let (input, output) = (DescriptorHandoff(pipe.read), DescriptorHandoff(pipe.write))
         let writing = Task { [plugins] in
+            defer { output.close() }
             try await withOwnThread(named: "plugin") {
-                let output = Descriptor(owning: output)
+                let output = try output.take()
                 let source = FileSource(try Self.tarball(name, in: plugins))
                 try archive.write(
                     from: source, config: document.text, to: output, limits: Self.limits)
@@ -122,7 +123,7 @@ extension ContainerzService {
         let result: Result<String, any Error>
         do {
             result = .success(
-                try await runtime.startPlugin(instance, from: Descriptor(owning: input)))
+                try await runtime.startPlugin(instance, from: try input.take()))
         } catch {
             result = .failure(error)
         }
@@ -189,7 +190,10 @@ extension ContainerzService {
         _ request: Gnoi_Containerz_RemovePluginTarRequest
     ) async throws -> Gnoi_Containerz_RemovePluginTarResponse {
         let name = try PluginName(request.name, field: "name")
-        if try plugins.remove(name) { return .init() }
+        let isRemoved = try await withOwnThread(named: "plugin") { [plugins] in
+            try plugins.remove(name)
+        }
+        if isRemoved { return .init() }
         // Where there are no plugins at all, that is the better answer.
         _ = try await runtime.plugins()
         throw Self.noTarball(name)
