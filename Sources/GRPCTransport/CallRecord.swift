@@ -19,6 +19,8 @@ public final class CallRecord: ServerContext.TransportSpecific {
         var wasBroken = false
         var wasAdmitted = false
         var wasCarriedOut = false
+        var isOver = false
+        var endings: [@Sendable () -> Void] = []
         var notes: [String: String] = [:]
         var target: String?
     }
@@ -71,6 +73,26 @@ public final class CallRecord: ServerContext.TransportSpecific {
     /// Says that what was asked for has been done; the answer may still not get through.
     public func carryOut() {
         state.withLock { $0.wasCarriedOut = true }
+    }
+
+    /// Has something done when its handler has returned, whatever became of its stream: at once
+    /// when it has.
+    public func atEnd(_ body: @escaping @Sendable () -> Void) {
+        let isOver = state.withLock {
+            if !$0.isOver { $0.endings.append(body) }
+            return $0.isOver
+        }
+        if isOver { body() }
+    }
+
+    /// Its handler has returned.
+    func close() {
+        let endings = state.withLock { state in
+            state.isOver = true
+            defer { state.endings = [] }
+            return state.endings
+        }
+        for ending in endings { ending() }
     }
 
     func receive(_ bytes: Int) {

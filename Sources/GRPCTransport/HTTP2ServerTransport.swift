@@ -114,6 +114,7 @@ public struct HTTP2ServerTransport: ServerTransport {
                 for await call in calls {
                     group.addTask(executorPreference: EventLoopExecutor.shared) {
                         await call.run(streamHandler)
+                        call.record.close()
                         onCallEnd(call.record)
                     }
                 }

@@ -65,10 +65,13 @@ final class AccessFiles {
         }
     }
 
-    /// - Parameter requiresProof: whether clients have to say who they are.
-    func interceptor(requiresProof: Bool) -> AccessInterceptor {
+    /// - Parameters:
+    ///   - requiresProof: whether clients have to say who they are.
+    ///   - most: RPCs of one principal at a time.
+    func interceptor(requiresProof: Bool, most: Int) -> AccessInterceptor {
         AccessInterceptor(
-            Authenticator(passwords: passwords, requiresProof: requiresProof), policy)
+            Authenticator(passwords: passwords, requiresProof: requiresProof), policy,
+            PrincipalLoad(maximum: most))
     }
 
     /// Reads the files again from now on when they change.

@@ -168,7 +168,9 @@ struct ContainerzDaemon: ParsableCommand {
         let server = GRPCServer(
             transport: transport,
             services: [ContainerzService(runtime, service, logger: logger)],
-            interceptors: [access.interceptor(requiresProof: !insecure)])
+            interceptors: [
+                access.interceptor(requiresProof: !insecure, most: limits.maxCallsPerPrincipal)
+            ])
         for endpoint in endpoints {
             logger.info(
                 "serving",

@@ -14,6 +14,11 @@ struct LimitOptions: ParsableArguments {
     @Option(help: ArgumentHelp("RPCs at a time on one connection.", valueName: "n"))
     var maxStreams = defaults.maximumConcurrentStreams
 
+    @Option(
+        name: .customLong("max-rpcs-per-principal"),
+        help: ArgumentHelp("RPCs at a time of one principal.", valueName: "n"))
+    var maxCallsPerPrincipal = Self.usualCallsPerPrincipal
+
     @Option(help: ArgumentHelp("Bytes of a request's metadata.", valueName: "n"))
     var maxHeaderSize = defaults.maximumHeaderListSize
 
@@ -58,6 +63,9 @@ struct LimitOptions: ParsableArguments {
 
     private static func seconds(_ duration: Duration) -> Double { duration / .seconds(1) }
 
+    /// More than the containers of a device whose logs a controller follows all at once.
+    private static let usualCallsPerPrincipal = 128
+
     /// A client connects when it has something to call; those that wait for a person to type a
     /// password ask before.
     private static let usualLoginTimeout = 60.0
@@ -69,6 +77,7 @@ struct LimitOptions: ParsableArguments {
         try check("max-connections", maxConnections, 1...100_000)
         try check("max-connections-per-peer", maxConnectionsPerPeer, 1...100_000)
         try check("max-streams", maxStreams, 1...10_000)
+        try check("max-rpcs-per-principal", maxCallsPerPrincipal, 1...100_000)
         // No RPC has less than some hundred bytes of headers.
         try check("max-header-size", maxHeaderSize, 1024...(1 << 20))
         // The largest message there is has to fit in twice, once in each direction.

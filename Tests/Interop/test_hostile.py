@@ -50,8 +50,8 @@ class Front:
             "--handshake-timeout", "1", "--header-timeout", "1", "--stall-timeout", "1", *options)
         self.attacks = attacker.Attacks(self.port, certificates)
 
-    def channel(self):
-        certificate, key = self.certificates.client
+    def channel(self, client="client"):
+        certificate, key = getattr(self.certificates, client)
         return grpc.secure_channel(f"localhost:{self.port}", grpc.ssl_channel_credentials(
             self.certificates.authority.certificate.read_bytes(), key.read_bytes(),
             certificate.read_bytes()), [("grpc.use_local_subchannel_pool", 1)])
@@ -93,7 +93,8 @@ class Neighbour:
 
 def besiege(front, attack, name, beside=lambda: None):
     """Attacks again and again while a well-behaved client makes calls, which all succeed."""
-    with front.channel() as channel, concurrent.futures.ThreadPoolExecutor(1) as pool:
+    # Somebody else than the attacker: what a principal has at a time is limited.
+    with (front.channel("reader") as channel, concurrent.futures.ThreadPoolExecutor(1) as pool):
         neighbour = Neighbour(front, channel)
         # The first ones fill caches of all kinds.
         attack()
@@ -172,7 +173,7 @@ def test_who_holds_most_of_the_memory_is_dropped(front):
 
 def test_thousands_of_half_open_connections_keep_nobody_out(front):
     def newcomer():
-        with front.channel() as channel:
+        with front.channel("reader") as channel:
             gnoi.Device(channel).images()
 
     besiege(front, front.attacks.half_open, "half_open", beside=newcomer)
@@ -280,6 +281,26 @@ def test_deploys_that_stop_sending_give_their_places_back(front, unique):
             deploy.ready()
 
 
+@pytest.mark.parametrize("front", [("--max-rpcs-per-principal", "3")], indirect=True)
+def test_a_principal_leaves_something_for_the_others(front):
+    """Whatever number of connections it makes."""
+    with contextlib.ExitStack() as stack:
+        for _ in range(3):
+            peer = stack.enter_context(front.attacks.greeted())
+            # Without its message it is never done.
+            peer.send(attacker.frame(attacker.HEADERS, attacker.END_HEADERS, peer.next_stream(),
+                                     attacker.request_fields()))
+        client = stack.enter_context(front.channel())
+
+        def code():
+            return gnoi.code_of(gnoi.Device(client).images)
+        wait_until(lambda: code() == gnoi.Code.RESOURCE_EXHAUSTED, "all three to have begun")
+        with front.channel("reader") as other:
+            gnoi.Device(other).images()
+        peer.close()
+        wait_until(lambda: code() == gnoi.Code.OK, "its place")
+
+
 def test_a_silent_log_is_no_stall(front, docker_image, unique):
     """Nothing to send for longer than the stall timeout, and then something."""
     with front.channel() as channel:
@@ -330,7 +351,7 @@ def peer_is_served(front, pieces):
 @pytest.mark.parametrize("option, value", [
     ("--max-connections", "0"), ("--max-streams", "x"), ("--stall-timeout", "-1"),
     ("--handshake-timeout", "0"), ("--header-timeout", "inf"), ("--idle-timeout", "nan"),
-    ("--request-timeout", "-1"), ("--login-timeout", "-1"),
+    ("--request-timeout", "-1"), ("--max-rpcs-per-principal", "0"), ("--login-timeout", "-1"),
     ("--max-header-size", "1"), ("--max-buffered", "1")])
 def test_limits_that_make_no_sense_are_refused(option, value):
     with contextlib.closing(Daemon("containerzd", f"{option}={value}", wait=False)) as daemon:
