@@ -59,10 +59,7 @@ final class PluginStore: Sendable {
         do {
             // Without waiting for the other end of what may turn out to be a pipe.
             let file = try Descriptor.open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK)
-            let number = file.number
-            var status = stat()
-            try check("fstat", on: path) { fstat(number, &status) }
-            guard status.st_mode & S_IFMT == S_IFREG else { return nil }
+            guard try file.isFile() else { return nil }
             return file
         } catch  where error.code == ENOENT {
             return nil

@@ -1,3 +1,4 @@
+import CSystem
 import Glibc
 
 /// A folder that holds a program's state.
