@@ -54,6 +54,8 @@ let fuzzers: [Target] =
         .target(
             name: "FuzzSupport", dependencies: ["CFuzzer", "SystemIO"],
             path: "Tests/Fuzz/FuzzSupport", swiftSettings: strict),
+        fuzzing("AuthorizationPolicy", ["Authorization", "JSON"]),
+        fuzzing("DevicePolicy", ["DevicePolicy", "JSON"]),
         fuzzing("HeaderFields", ["GRPCTransport", grpc]),
         fuzzing("ImageReference", ["OCI"]),
         fuzzing("ImageStream", ["ImageStream", "OCI"]),
@@ -126,7 +128,7 @@ let package = Package(
         module(
             "AccessControl",
             ["SystemIO", "Authorization", "GRPCTransport", "CCrypt", "COpenSSL", grpc, log]),
-        tests(of: "AccessControl", ["Authorization", "GRPCTransport", "SystemIO", grpc]),
+        tests(of: "AccessControl", ["Authorization", "GRPCTransport", "SystemIO", grpc, log]),
 
         module("GRPCHealth", [grpc, grpcProtobuf, protobuf], exclude: ["protos"]),
         module(

@@ -8,10 +8,14 @@ import SystemIO
 public struct AccessInterceptor: ServerInterceptor {
     private let authenticator: Authenticator
     private let policy: CurrentPolicy
+    private let load: PrincipalLoad
 
-    public init(_ authenticator: Authenticator, _ policy: CurrentPolicy) {
+    public init(
+        _ authenticator: Authenticator, _ policy: CurrentPolicy, _ load: PrincipalLoad
+    ) {
         self.authenticator = authenticator
         self.policy = policy
+        self.load = load
     }
 
     public func intercept<Input: Sendable, Output: Sendable>(
@@ -44,6 +48,8 @@ public struct AccessInterceptor: ServerInterceptor {
                 code: .permissionDenied,
                 message: "\(principal) may not call \(record.method.method)")
         }
+        record.admit()
+        try load.begin(record, of: principal)
         var request = request
         // Handlers have no use for them, and what they do not have they cannot give away.
         request.metadata.removeAllValues(forKey: Authenticator.nameKey)

@@ -8,6 +8,7 @@ enum AuditKey {
     static let authentication = "authentication"
     static let decision = "decision"
     static let rule = "rule"
+    static let carriedOut = "carried_out"
 }
 
 /// Writes a record of each RPC, also of those that were refused or broke off. Its fields hold all
@@ -43,8 +44,13 @@ public struct AuditLog: Sendable {
         if let message = record.status?.message, !message.isEmpty {
             fields["detail"] = "\(Self.shortened(message))"
         } else if record.wasBroken {
-            fields["detail"] = "the client or its connection broke it off"
+            fields["detail"] =
+                record.wasCarriedOut
+                ? "done, but the client or its connection broke it off before the answer"
+                : "the client or its connection broke it off; it may have been done in part"
         }
+        // A status says what a client heard, not what became of its request.
+        if record.wasCarriedOut, record.status?.code != .ok { fields[AuditKey.carriedOut] = "true" }
         logger.info("rpc", metadata: fields)
     }
 

@@ -1,6 +1,5 @@
 import GRPCCore
 import GRPCTransport
-import Glibc
 import SystemIO
 
 /// Finds out who makes a request.
@@ -8,6 +7,7 @@ import SystemIO
 public struct Authenticator {
     private let passwords: PasswordAuthentication?
     private let requiresProof: Bool
+    private let users = UserNames()
 
     /// - Parameters:
     ///   - passwords: nil where clients have no passwords; then none are looked at.
@@ -46,7 +46,7 @@ public struct Authenticator {
                 .certificate, names, otherNames: kinds.joined().filter { !names.contains($0) })
         }
         if let credentials = peer.credentials {
-            return Principal(.unixPeer, ["unix:\(Self.userName(credentials.userID))"])
+            return Principal(.unixPeer, ["unix:\(await users.name(of: credentials.userID))"])
         }
         guard requiresProof else { return .anonymous }
         throw RPCError(
@@ -68,18 +68,5 @@ public struct Authenticator {
             throw RPCError(code: .unauthenticated, message: "there are several \(key)s")
         }
         return value
-    }
-
-    /// The account's name, or its number where it has none.
-    private static func userName(_ user: uid_t) -> String {
-        var record = passwd()
-        var found: UnsafeMutablePointer<passwd>?
-        return withUnsafeTemporaryAllocation(of: CChar.self, capacity: 16 << 10) { buffer in
-            guard let start = buffer.baseAddress,
-                getpwuid_r(user, &record, start, buffer.count, &found) == 0, found != nil,
-                let name = record.pw_name
-            else { return "\(user)" }
-            return String(cString: name)
-        }
     }
 }

@@ -56,6 +56,11 @@ static inline int cz_print_subject(BIO *out, const X509 *certificate) {
     return X509_NAME_print_ex(out, X509_get_subject_name(certificate), 0, XN_FLAG_RFC2253);
 }
 
+/// The same of who signed a list of revoked certificates.
+static inline int cz_print_crl_issuer(BIO *out, const X509_CRL *list) {
+    return X509_NAME_print_ex(out, X509_CRL_get_issuer(list), 0, XN_FLAG_RFC2253);
+}
+
 static inline int cz_error_reason(unsigned long error) { return ERR_GET_REASON(error); }
 static inline int cz_error_is_key_mismatch(unsigned long error) {
     return ERR_GET_LIB(error) == ERR_LIB_X509 && ERR_GET_REASON(error) == X509_R_KEY_VALUES_MISMATCH;

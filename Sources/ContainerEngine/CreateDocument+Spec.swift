@@ -86,7 +86,7 @@ extension CreateDocument {
                     + "\(InstanceName.printable(volume.name)) is not an absolute path")
         }
         return Mount(
-            type: volume.name.hasPrefix("/") ? "bind" : "volume", source: volume.name,
+            type: volume.isBind ? "bind" : "volume", source: volume.name,
             target: volume.mountPoint, readOnly: volume.readOnly)
     }
 

@@ -67,7 +67,7 @@ extension DockerEngine {
     /// The volumes it mounts by their names, as far as there are any.
     func knownVolumes(of spec: ContainerSpec) async throws -> [KnownVolume] {
         var volumes: [KnownVolume] = []
-        for mount in spec.volumes where !mount.name.hasPrefix("/") {
+        for mount in spec.volumes where !mount.isBind {
             if let volume = try await findVolume(mount.name) {
                 volumes.append(KnownVolume(Volume(volume), isOwn: volume.isOwn))
             }

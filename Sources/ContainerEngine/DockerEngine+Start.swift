@@ -62,7 +62,7 @@ extension DockerEngine {
     ) async throws -> [KnownVolume] {
         var volumes: [KnownVolume] = []
         for volume in spec.volumes {
-            if volume.name.hasPrefix("/") {
+            if volume.isBind {
                 guard access(volume.name, F_OK) == 0 else {
                     throw RuntimeError.pathNotFound(InstanceName.printable(volume.name))
                 }

@@ -63,12 +63,14 @@ public final class Updater {
     /// Asked by whoever is about to change the instance; from then on it is theirs.
     ///
     /// - Throws: `RuntimeError.updateInProgress`.
-    public func requireIdle(_ instance: String) throws(RuntimeError) {
+    public func requireIdle(_ instance: String) async throws(RuntimeError) {
         guard InstanceName.mayBeInstance(instance) else {
             throw .containerNotFound(name: instance)
         }
         if busy.contains(instance) { throw .updateInProgress(name: instance) }
-        endWatch(instance)
+        await endWatch(instance)
+        // Somebody else may have come meanwhile.
+        if busy.contains(instance) { throw .updateInProgress(name: instance) }
     }
 
     /// The instance is gone, and so is what there was to tell of its last update.
@@ -107,8 +109,9 @@ public final class Updater {
     public func update(
         _ instance: String, to image: ImageName, _ settings: ContainerSpec, detach: Bool
     ) async throws {
-        try requireIdle(instance)
+        if busy.contains(instance) { throw RuntimeError.updateInProgress(name: instance) }
         busy.insert(instance)
+        await endWatch(instance)
         let plan: (record: UpdateRecord, spec: ContainerSpec)
         do {
             plan = try await self.plan(instance, image, settings)
@@ -260,9 +263,15 @@ public final class Updater {
         }
     }
 
-    private func endWatch(_ instance: String) {
+    /// Waits for what it is doing, which would change the instance behind somebody's back.
+    private func endWatch(_ instance: String) async {
         guard let watch = watches.removeValue(forKey: instance) else { return }
         watch.cancel()
+        endWatchInJournal(instance)
+        await watch.value
+    }
+
+    private func endWatchInJournal(_ instance: String) {
         guard var record = journal.records[instance], !record.isUnfinished else { return }
         record.watchedUntil = nil
         do {

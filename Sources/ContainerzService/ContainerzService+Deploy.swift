@@ -26,7 +26,8 @@ extension ContainerzService {
         _ = try transfer.receive(first)
         call.tell(of: first.imageTransfer)
         guard !first.imageTransfer.isPlugin else {
-            return try await deployPlugin(first.imageTransfer, &requests, &transfer, responses)
+            return try await deployPlugin(
+                first.imageTransfer, &requests, &transfer, responses, call)
         }
         let name = try Self.imageReference(first.imageTransfer)
         guard !first.imageTransfer.hasRemoteDownload else {
@@ -47,6 +48,7 @@ extension ContainerzService {
         } catch {
             throw await pipeline.abandon(error)
         }
+        call.carryOut()
         logger.info("deployed", metadata: ["image": "\(image.name.tagged)", "bytes": "\(size)"])
         try await responses.write(
             .with {

@@ -17,7 +17,7 @@ extension ContainerzService {
     func deployPlugin(
         _ transfer: Gnoi_Containerz_ImageTransfer,
         _ requests: inout DeployRequests.AsyncIterator, _ state: inout DeployTransfer,
-        _ responses: DeployResponses
+        _ responses: DeployResponses, _ call: CallInProgress
     ) async throws {
         let name = try PluginName(transfer.name, field: "image_transfer.name")
         let download =
@@ -25,7 +25,7 @@ extension ContainerzService {
         // There is no use in a tarball that this engine can do nothing with.
         _ = try await runtime.plugins()
         let size = download == nil ? Int64(clamping: transfer.imageSize) : 0
-        let free = try plugins.free()
+        let free = try await withOwnThread(named: "plugin") { [plugins] in try plugins.free() }
         try pluginDeploys.admit(size, free: free)
         defer { pluginDeploys.release(size) }
 
@@ -57,6 +57,7 @@ extension ContainerzService {
             guard case .failure(let failure) = await storing.result else { throw error }
             throw download == nil ? failure : Self.dataLoss(failure)
         }
+        call.carryOut()
         logger.info("deployed", metadata: ["plugin": "\(name)", "bytes": "\(received)"])
         try await responses.write(
             .with {
@@ -118,10 +119,11 @@ extension ContainerzService {
         }
         let document = try PluginConfig(given, from: archive.digest)
         let pipe = try Descriptor.pipe()
-        let (input, output) = (pipe.read.release(), pipe.write.release())
+        let (input, output) = (DescriptorHandoff(pipe.read), DescriptorHandoff(pipe.write))
         let writing = Task { [plugins] in
+            defer { output.close() }
             try await withOwnThread(named: "plugin") {
-                let output = Descriptor(owning: output)
+                let output = try output.take()
                 let source = FileSource(try Self.tarball(name, in: plugins))
                 try archive.write(
                     from: source, config: document.text, to: output, limits: Self.limits)
@@ -130,7 +132,7 @@ extension ContainerzService {
         let result: Result<String, any Error>
         do {
             result = .success(
-                try await runtime.startPlugin(instance, from: Descriptor(owning: input)))
+                try await runtime.startPlugin(instance, from: try input.take()))
         } catch {
             result = .failure(error)
         }
@@ -197,7 +199,10 @@ extension ContainerzService {
         _ request: Gnoi_Containerz_RemovePluginTarRequest
     ) async throws -> Gnoi_Containerz_RemovePluginTarResponse {
         let name = try PluginName(request.name, field: "name")
-        if try plugins.remove(name) { return .init() }
+        let isRemoved = try await withOwnThread(named: "plugin") { [plugins] in
+            try plugins.remove(name)
+        }
+        if isRemoved { return .init() }
         // Where there are no plugins at all, that is the better answer.
         _ = try await runtime.plugins()
         throw Self.noTarball(name)

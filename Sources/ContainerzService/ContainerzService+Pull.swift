@@ -31,6 +31,7 @@ extension ContainerzService {
         } catch {
             throw Self.dataLoss(await load.abandon(error))
         }
+        call.carryOut()
         logger.info(
             "fetched", metadata: ["image": "\(image.name.tagged)", "bytes": "\(image.size)"])
         try await responses.write(

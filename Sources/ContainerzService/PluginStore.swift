@@ -4,7 +4,8 @@ import Synchronization
 import SystemIO
 
 /// The tarballs of plugins that were deployed: files in one folder, each of which appears under
-/// its name when it is whole and on the disk. Its methods block.
+/// its name when it is whole and on the disk. Its methods block, so they are for threads of their
+/// own.
 final class PluginStore: Sendable {
     private let folder: String
     private let prepared = Mutex<Folder?>(nil)
@@ -50,8 +51,16 @@ final class PluginStore: Sendable {
 
     /// - Returns: nil when there is no such tarball.
     func open(_ name: PluginName) throws(SystemError) -> Descriptor? {
+        try Self.open(path(of: name))
+    }
+
+    /// - Returns: nil for what is not there, or is no file.
+    private static func open(_ path: String) throws(SystemError) -> Descriptor? {
         do {
-            return try Descriptor.open(path(of: name), O_RDONLY | O_NOFOLLOW)
+            // Without waiting for the other end of what may turn out to be a pipe.
+            let file = try Descriptor.open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK)
+            guard try file.isFile() else { return nil }
+            return file
         } catch  where error.code == ENOENT {
             return nil
         }
@@ -76,9 +85,10 @@ final class PluginStore: Sendable {
         try prepared.withLock { prepared throws(SystemError) in
             if let prepared { return prepared }
             let folder = try Folder(making: self.folder, mode: 0o700)
+            try folder.requireOwn()
             for name in try folder.names() where name.hasPrefix(Self.partialPrefix) {
                 let path = "\(folder.path)/\(name)"
-                guard let file = try? Descriptor.open(path, O_RDONLY | O_NOFOLLOW),
+                guard let file = try? Self.open(path),
                     flock(file.number, LOCK_EX | LOCK_NB) == 0
                 else { continue }
                 unlink(path)

@@ -14,7 +14,9 @@ extension RPCRouter {
         register(method) { (messages: RPCAsyncSequence<Input, any Error>, writer, call) in
             let request = try await only(messages)
             call.tell(of: request)
-            try await writer.write(try await handler(request))
+            let response = try await handler(request)
+            call.carryOut()
+            try await writer.write(response)
         }
     }
 
@@ -64,6 +66,9 @@ struct CallInProgress: Sendable {
     let record: CallRecord?
     /// Ends it as if the client had cancelled.
     let interrupt: @Sendable () -> Void
+
+    /// Says in the audit that what was asked for has been done.
+    func carryOut() { record?.carryOut() }
 
     /// Says in the audit what the RPC is about.
     func tell(of request: Any) {

@@ -18,7 +18,7 @@ extension DevicePolicy {
         try checkUser(spec, facts.imageUser)
         try check(spec.limits)
         for device in spec.devices { try check(device: device.source, on: files) }
-        for mount in spec.volumes where mount.name.hasPrefix("/") {
+        for mount in spec.volumes where mount.isBind {
             try check(bind: mount.name, facts.engine, on: files)
         }
         for known in facts.volumes {

@@ -98,7 +98,8 @@ extension DevicePolicy {
 
     /// `..` in a policy is more likely an accident than wanted.
     private static func hostPath(_ text: String) -> HostPath? {
-        text.split(separator: "/").contains("..") ? nil : HostPath(text)
+        text.utf8.split(separator: UInt8(ascii: "/")).contains { $0.elementsEqual("..".utf8) }
+            ? nil : HostPath(text)
     }
 
     private static func portRange(_ text: String) -> ClosedRange<UInt16>? {

@@ -28,6 +28,6 @@ extension DevicePolicy {
             throw Self.refusal(
                 .mountTypes, "file systems of type '\(type)' are not among those allowed")
         }
-        if device.hasPrefix("/") { try check(device: device, on: files) }
+        if device.utf8.first == UInt8(ascii: "/") { try check(device: device, on: files) }
     }
 }

@@ -5,15 +5,15 @@ public struct FileSystem: PathResolver {
     public init() {}
 
     public func resolve(_ path: String) -> String {
-        var known = path[...]
+        var known = path.utf8[...]
         var rest = ""
         while true {
-            if let real = realpath(known.isEmpty ? "/" : String(known), nil) {
+            if let real = realpath(known.isEmpty ? "/" : String(Substring(known)), nil) {
                 defer { free(real) }
                 return String(cString: real) + rest
             }
-            guard let slash = known.lastIndex(of: "/") else { return path }
-            rest = known[slash...] + rest
+            guard let slash = known.lastIndex(of: UInt8(ascii: "/")) else { return path }
+            rest = Substring(known[slash...]) + rest
             known = known[..<slash]
         }
     }

@@ -14,7 +14,9 @@ public struct UserPattern: Hashable, Sendable, CustomStringConvertible {
 
     /// A number without what does not change it, or a name; without its group.
     static func normalised(_ text: String) -> String {
-        let user = text.split(separator: ":", omittingEmptySubsequences: false)[0]
+        // By bytes, as the engines do: to Swift a colon with a combining character after it is
+        // another character.
+        let user = Substring(text.utf8.prefix { $0 != UInt8(ascii: ":") })
         if user.isEmpty || user == "root" { return "0" }
         // The engines take +0 and -0 for numbers as well.
         let digits = user.first == "+" || user.first == "-" ? user.dropFirst() : user

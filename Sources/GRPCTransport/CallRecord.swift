@@ -17,6 +17,10 @@ public final class CallRecord: ServerContext.TransportSpecific {
         var sent = Traffic()
         var status: Status?
         var wasBroken = false
+        var wasAdmitted = false
+        var wasCarriedOut = false
+        var isOver = false
+        var endings: [@Sendable () -> Void] = []
         var notes: [String: String] = [:]
         var target: String?
     }
@@ -43,6 +47,10 @@ public final class CallRecord: ServerContext.TransportSpecific {
     public var status: Status? { state.withLock { $0.status } }
     /// Whether the client, its connection or its deadline ended it.
     public var wasBroken: Bool { state.withLock { $0.wasBroken } }
+    /// Whether what was asked for has been done, whoever waited for the answer.
+    public var wasCarriedOut: Bool { state.withLock { $0.wasCarriedOut } }
+    /// Whether access control has let it in.
+    var wasAdmitted: Bool { state.withLock { $0.wasAdmitted } }
     /// What was added.
     public var notes: [String: String] { state.withLock { $0.notes } }
 
@@ -55,6 +63,36 @@ public final class CallRecord: ServerContext.TransportSpecific {
     /// Adds something that a handler or an interceptor knows.
     public func note(_ key: String, _ value: String) {
         state.withLock { $0.notes[key] = value }
+    }
+
+    /// Says that access control lets it in; its connection is worth more from then on.
+    public func admit() {
+        state.withLock { $0.wasAdmitted = true }
+    }
+
+    /// Says that what was asked for has been done; the answer may still not get through.
+    public func carryOut() {
+        state.withLock { $0.wasCarriedOut = true }
+    }
+
+    /// Has something done when its handler has returned, whatever became of its stream: at once
+    /// when it has.
+    public func atEnd(_ body: @escaping @Sendable () -> Void) {
+        let isOver = state.withLock {
+            if !$0.isOver { $0.endings.append(body) }
+            return $0.isOver
+        }
+        if isOver { body() }
+    }
+
+    /// Its handler has returned.
+    func close() {
+        let endings = state.withLock { state in
+            state.isOver = true
+            defer { state.endings = [] }
+            return state.endings
+        }
+        for ending in endings { ending() }
     }
 
     func receive(_ bytes: Int) {

@@ -1,9 +1,11 @@
-/// Who has to go when a connection comes and all places are taken. Pure.
+/// Who has to go when a connection comes and all places of its endpoint are taken. Pure.
 struct ConnectionAdmission {
     /// What a connection is doing.
     enum Phase: Hashable {
         /// TLS or HTTP/2 is not up yet, so nobody knows whether it ever will be.
         case handshaking
+        /// No RPC was let in yet; it has been up since the given time.
+        case unproven(since: ContinuousClock.Instant)
         /// No RPC, since the given time.
         case idle(since: ContinuousClock.Instant)
         case busy
@@ -38,8 +40,9 @@ struct ConnectionAdmission {
     ///
     /// Over a peer's own limit only its own connections go, so that nobody pays for a neighbour.
     /// Handshakes go first, the oldest before the newer: an honest one takes milliseconds, and
-    /// a flood of half-open ones then only pushes itself out. Next goes the one that has been
-    /// idle for longest, whose client simply connects again. Those with RPCs stay.
+    /// a flood of half-open ones then only pushes itself out. Next goes who has been up for
+    /// longest without an RPC that was let in, and then the one that has been idle for longest,
+    /// whose client simply connects again. Those with RPCs stay.
     func admit<ID>(peer: String, beside entries: some Sequence<Entry<ID>>) -> Verdict<ID> {
         let all = Array(entries)
         let own = all.filter { $0.peer == peer }
@@ -52,12 +55,21 @@ struct ConnectionAdmission {
     private func makeRoom<ID>(among entries: [Entry<ID>], _ reason: Refusal) -> Verdict<ID> {
         let oldest = entries.lazy.filter { $0.phase == .handshaking }.min { $0.number < $1.number }
         if let oldest { return .evict(oldest.id, reason) }
-        var idlest: (id: ID, since: ContinuousClock.Instant)?
-        for entry in entries {
-            guard case .idle(let since) = entry.phase else { continue }
-            if let found = idlest, found.since <= since { continue }
-            idlest = (entry.id, since)
+        let unproven = longest(among: entries) {
+            if case .unproven(let since) = $0 { since } else { nil }
         }
-        return idlest.map { .evict($0.id, reason) } ?? .refuse(reason)
+        let idle = longest(among: entries) {
+            if case .idle(let since) = $0 { since } else { nil }
+        }
+        return (unproven ?? idle).map { .evict($0, reason) } ?? .refuse(reason)
+    }
+
+    /// The one for which the time that `since` takes from its phase is the earliest.
+    private func longest<ID>(
+        among entries: [Entry<ID>],
+        _ since: (Phase) -> ContinuousClock.Instant?
+    ) -> ID? {
+        entries.compactMap { entry in since(entry.phase).map { (entry.id, $0) } }
+            .min { $0.1 < $1.1 }?.0
     }
 }

@@ -23,11 +23,12 @@ public struct HTTP2ServerTransport: ServerTransport {
     /// Limits and timings. With none of them reached a client notices nothing; whoever goes
     /// beyond is dropped, and the callback for errors is told why.
     public struct Configuration: Sendable {
-        /// Connections at a time. When they are used up, one that is still in its handshake or
+        /// Connections at a time on each endpoint, so that a flood on one keeps nobody out of
+        /// another. When they are used up, one that is still in its handshake or
         /// has no RPC makes room for a new one. A device has a handful of controllers; each
         /// connection takes some 100 KiB, so that this many fit into what a switch can spare.
         public var maximumConnections = 256
-        /// Connections at a time from one address, or of one user on a unix socket: several
+        /// Connections at a time on an endpoint from one address, or of one user on a unix socket: several
         /// clients may share an address, but none may take the places of all others.
         public var maximumConnectionsPerPeer = 64
         /// RPCs at a time on one connection: gRPC's usual number.
@@ -51,6 +52,13 @@ public struct HTTP2ServerTransport: ServerTransport {
         /// After which a connection without RPCs is closed, in good order; nil for never. More
         /// than the keepalive and polling intervals of usual clients.
         public var idleTimeout: Duration? = .seconds(600)
+        /// After which a connection is closed, in good order, on which no RPC was let in with
+        /// ``CallRecord/admit()`` yet; nil where nobody decides about that.
+        public var unprovenTimeout: Duration?
+        /// How long an RPC may wait for more of its request without a byte of it coming; nil for
+        /// ever. It ends with DEADLINE_EXCEEDED, and what it held goes to others. A device whose
+        /// link is gone for minutes should not have to begin an image anew.
+        public var requestTimeout: Duration? = .seconds(300)
         /// How long something to be sent may wait without any of it going out; nil for ever. A
         /// person who reads logs in a pager stops reading for minutes; what waits meanwhile is
         /// bounded.
@@ -106,6 +114,7 @@ public struct HTTP2ServerTransport: ServerTransport {
                 for await call in calls {
                     group.addTask(executorPreference: EventLoopExecutor.shared) {
                         await call.run(streamHandler)
+                        call.record.close()
                         onCallEnd(call.record)
                     }
                 }
@@ -116,7 +125,8 @@ public struct HTTP2ServerTransport: ServerTransport {
     }
 
     /// Takes certificates and keys anew from their files, for connections that are still to come;
-    /// streams go on, and their clients connect anew for the next one.
+    /// streams go on, and their clients connect anew for the next one. Handshakes that are under
+    /// way are broken off, since they would end by the old rules.
     ///
     /// - Throws: `TLSError`; then everything stays as it was.
     @EventLoop
@@ -188,7 +198,13 @@ private final class ServerCore {
         contexts = try Self.contexts(of: endpoints)
         // Their streams go on to the end; for the next one the peer has to show its certificate
         // to the new rules, which may have revoked it.
-        for connection in connections.values where connection.isSecure { connection.drain() }
+        for connection in connections.values where contexts[connection.endpoint] != nil {
+            if connection.phase == .handshaking {
+                connection.drop()
+            } else {
+                connection.drain()
+            }
+        }
     }
 
     func start(_ calls: AsyncStream<ServerStream>.Continuation) throws {
@@ -209,7 +225,7 @@ private final class ServerCore {
         guard case .listening(let calls) = state else { return }
         let address = socket.peerName()
         let peer = Self.peer(of: socket, address)
-        guard makeRoom(for: peer, address) else { return }
+        guard makeRoom(for: peer, address, endpoint: endpoint) else { return }
         let channel: Channel
         do throws(TLSError) {
             if let context = contexts[endpoint] {
@@ -223,7 +239,10 @@ private final class ServerCore {
         }
         count += 1
         let connection = ServerConnection(
-            peer: peer, number: count, idleTimeout: configuration.idleTimeout,
+            peer: peer, endpoint: endpoint, number: count,
+            timeouts: ServerConnection.Timeouts(
+                idle: configuration.idleTimeout, unproven: configuration.unprovenTimeout,
+                request: configuration.requestTimeout),
             maximumHandlers: configuration.maximumConcurrentStreams * Self.handlersPerStream,
             accept: { calls.yield($0) },
             onClose: { [weak self] connection, error in
@@ -263,10 +282,10 @@ private final class ServerCore {
     }
 
     /// - Returns: whether there is a place now for one more connection of the peer.
-    private func makeRoom(for peer: String, _ address: String) -> Bool {
+    private func makeRoom(for peer: String, _ address: String, endpoint: Int) -> Bool {
         // As long as there is room for all, there is nothing to look through.
         if connections.count < min(admission.maximum, admission.maximumPerPeer) { return true }
-        let entries = connections.values.map {
+        let entries = connections.values.lazy.filter { $0.endpoint == endpoint }.map {
             ConnectionAdmission.Entry(id: $0, peer: $0.peer, number: $0.number, phase: $0.phase)
         }
         switch admission.admit(peer: peer, beside: entries) {

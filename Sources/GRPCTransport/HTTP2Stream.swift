@@ -31,6 +31,9 @@ final class HTTP2Stream {
     /// Bytes received that the peer's window does not know to be taken yet.
     private var unreleased = 0
     private(set) var hasPeerEnded = false
+    /// Since when somebody waits for more of what the peer sends without a byte of it coming; nil
+    /// while nobody does.
+    private(set) var awaitsSince: ContinuousClock.Instant?
     private(set) var hasReceivedStatus = false
 
     // Outbound
@@ -88,6 +91,7 @@ final class HTTP2Stream {
     /// - Throws: the status that answers what the bytes do not conform to.
     func receive(_ bytes: UnsafeRawBufferPointer) throws(RPCError) {
         unreleased += bytes.count
+        if awaitsSince != nil { awaitsSince = .now }
         defer { report() }
         try deframer.append(bytes) { inbound.append(.message($0)) }
         wakeReader()
@@ -139,6 +143,7 @@ final class HTTP2Stream {
         case .failure(let error): reader.resume(throwing: error)
         }
         self.reader = nil
+        awaitsSince = nil
         report()
         releaseWindow()
     }
@@ -174,6 +179,7 @@ final class HTTP2Stream {
                     continuation.resume(throwing: CancellationError())
                 } else {
                     reader = continuation
+                    awaitsSince = .now
                     wakeReader()
                 }
             }
@@ -185,6 +191,7 @@ final class HTTP2Stream {
     private func cancelReader() {
         reader?.resume(throwing: CancellationError())
         reader = nil
+        awaitsSince = nil
     }
 
     // MARK: Outbound, from the RPC

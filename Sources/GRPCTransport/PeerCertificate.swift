@@ -34,9 +34,14 @@ public struct PeerCertificate: Hashable, Sendable {
     }
 
     private static func subject(of certificate: OpaquePointer) -> String {
+        printed { cz_print_subject($0, certificate) }
+    }
+
+    /// What a function of OpenSSL prints; empty when it fails.
+    static func printed(_ print: (OpaquePointer) -> CInt) -> String {
         guard let memory = BIO_new(BIO_s_mem()) else { return "" }
         defer { BIO_free(memory) }
-        guard cz_print_subject(memory, certificate) >= 0 else { return "" }
+        guard print(memory) >= 0 else { return "" }
         var text: [UInt8] = []
         var chunk = [UInt8](repeating: 0, count: 256)
         while true {

@@ -6,6 +6,8 @@ import SystemIO
 final class ServerConnection: HTTP2ConnectionDelegate {
     /// Whom it is counted for.
     let peer: String
+    /// Which of the server's endpoints it came to.
+    let endpoint: Int
     /// Counts up with each connection.
     let number: UInt64
     private let accept: @EventLoop (ServerStream) -> Void
@@ -14,20 +16,33 @@ final class ServerConnection: HTTP2ConnectionDelegate {
     private var identity = PeerIdentity(isSecure: false)
     private var calls: [Int32: ServerStream] = [:]
     private var idleTimer: EventLoop.Timer?
-    private let idleTimeout: Duration?
+    private let timeouts: Timeouts
+    /// Since when it is up.
+    private var readySince = ContinuousClock.now
+    /// Whether an RPC was let in, or nobody decides about that.
+    private var isProven: Bool
     private(set) var phase = ConnectionAdmission.Phase.handshaking
     /// Handlers that have not returned, those of streams that are gone included.
     private var handlers = 0
     private let maximumHandlers: Int
 
+    /// See ``HTTP2ServerTransport/Configuration``.
+    struct Timeouts {
+        var idle: Duration?
+        var unproven: Duration?
+        var request: Duration?
+    }
+
     init(
-        peer: String, number: UInt64, idleTimeout: Duration?, maximumHandlers: Int,
+        peer: String, endpoint: Int, number: UInt64, timeouts: Timeouts, maximumHandlers: Int,
         accept: @escaping @EventLoop (ServerStream) -> Void,
         onClose: @escaping @EventLoop (ServerConnection, (any Error)?) -> Void
     ) {
         self.peer = peer
         self.number = number
-        self.idleTimeout = idleTimeout
+        self.endpoint = endpoint
+        self.timeouts = timeouts
+        isProven = timeouts.unproven == nil
         self.maximumHandlers = maximumHandlers
         self.accept = accept
         self.onClose = onClose
@@ -43,10 +58,9 @@ final class ServerConnection: HTTP2ConnectionDelegate {
     /// Bytes of messages that it holds.
     var held: Int { connection?.held ?? 0 }
 
-    /// Whether the peer's identity rests on certificates.
-    var isSecure: Bool { identity.isSecure }
-
     func drain() { connection?.drain() }
+    /// Closes it without a complaint.
+    func drop() { connection?.close(nil) }
     func close(_ error: any Error) { connection?.close(error) }
 
     // MARK: HTTP2ConnectionDelegate
@@ -56,6 +70,7 @@ final class ServerConnection: HTTP2ConnectionDelegate {
             isSecure: connection.channel.isSecure,
             certificate: connection.channel.peerCertificate,
             credentials: connection.channel.peerCredentials)
+        readySince = .now
         restartIdleTimer()
     }
 
@@ -71,7 +86,9 @@ final class ServerConnection: HTTP2ConnectionDelegate {
                 return connection.reset(
                     stream, errorCode: 7, RPCError(code: .unavailable, message: message))
             }
-            let call = ServerStream(stream, head: head, peer: identity, on: connection)
+            let call = ServerStream(
+                stream, head: head, peer: identity, on: connection,
+                requestTimeout: timeouts.request)
             handlers += 1
             call.onEnd = { [weak self] in self?.handlers -= 1 }
             calls[stream.identifier] = call
@@ -86,15 +103,18 @@ final class ServerConnection: HTTP2ConnectionDelegate {
     }
 
     private func streamClosed(_ identifier: Int32) {
-        calls[identifier] = nil
+        if calls.removeValue(forKey: identifier)?.record.wasAdmitted == true { isProven = true }
         if calls.isEmpty { restartIdleTimer() }
     }
 
     private func restartIdleTimer() {
-        phase = .idle(since: .now)
-        guard let idleTimeout else { return }
+        let now = ContinuousClock.now
+        phase = isProven ? .idle(since: now) : .unproven(since: readySince)
+        // RPCs that are refused gain no time.
+        let login = isProven ? nil : timeouts.unproven.map { max($0 - (now - readySince), .zero) }
         idleTimer?.cancel()
-        idleTimer = EventLoop.Timer(after: idleTimeout) { [weak self] in self?.drain() }
+        guard let time = [timeouts.idle, login].compactMap(\.self).min() else { return }
+        idleTimer = EventLoop.Timer(after: time) { [weak self] in self?.drain() }
     }
 
     private func reject(

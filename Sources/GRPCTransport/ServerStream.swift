@@ -9,14 +9,19 @@ final class ServerStream {
     private let stream: HTTP2Stream
     private let connection: HTTP2Connection
     private var deadline: EventLoop.Timer?
+    /// How long nothing of the request may come while the handler waits for it; nil for ever.
+    private let requestTimeout: Duration?
+    private var silenceTimer: EventLoop.Timer?
     private var cancellation: ServerContext.RPCCancellationHandle?
     private var isBroken = false
     /// Called once when the handler has returned.
     var onEnd: (@EventLoop () -> Void)?
 
     init(
-        _ stream: HTTP2Stream, head: RequestHead, peer: PeerIdentity, on connection: HTTP2Connection
+        _ stream: HTTP2Stream, head: RequestHead, peer: PeerIdentity,
+        on connection: HTTP2Connection, requestTimeout: Duration?
     ) {
+        self.requestTimeout = requestTimeout
         self.stream = stream
         self.head = head
         record = CallRecord(
@@ -27,6 +32,7 @@ final class ServerStream {
         if let timeout = head.timeout {
             deadline = EventLoop.Timer(after: timeout) { [weak self] in self?.expire() }
         }
+        if let requestTimeout { lookForSilence(after: requestTimeout) }
     }
 
     /// Runs the RPC to its end.
@@ -60,7 +66,7 @@ final class ServerStream {
     }
 
     private func end() {
-        deadline?.cancel()
+        stopTimers()
         cancellation = nil
         stream.onBreak = nil
         finish()
@@ -72,12 +78,33 @@ final class ServerStream {
     private func cancel() {
         isBroken = true
         record.broke()
-        deadline?.cancel()
+        stopTimers()
         cancellation?.cancel()
     }
 
     private func expire() {
         fail(Status(code: .deadlineExceeded, message: "the deadline passed"))
+    }
+
+    private func stopTimers() {
+        deadline?.cancel()
+        silenceTimer?.cancel()
+    }
+
+    private func lookForSilence(after delay: Duration) {
+        silenceTimer = EventLoop.Timer(after: delay) { [weak self] in self?.findSilence() }
+    }
+
+    /// A client may be slow, but not keep what its RPC holds by saying nothing. One look in a while
+    /// costs less than a timer for each message.
+    private func findSilence() {
+        guard let requestTimeout, !stream.hasPeerEnded else { return }
+        let silence = stream.awaitsSince.map { ContinuousClock.now - $0 } ?? .zero
+        guard silence >= requestTimeout else {
+            return lookForSilence(after: requestTimeout - silence)
+        }
+        let message = "nothing of the request came for \(requestTimeout)"
+        fail(Status(code: .deadlineExceeded, message: message))
     }
 
     /// Ends the RPC with a status at once and tells the handler to stop.

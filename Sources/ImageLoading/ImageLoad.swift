@@ -38,7 +38,7 @@ public final class ImageLoad {
     ) throws(SystemError) {
         self.runtime = runtime
         let pipe = try Descriptor.pipe(capacity: Self.pipeSize)
-        let (input, output) = (pipe.read.release(), pipe.write.release())
+        let (input, output) = (DescriptorHandoff(pipe.read), DescriptorHandoff(pipe.write))
         let chunks = self.chunks
         let loadFailure = FirstFailure()
         self.loadFailure = loadFailure
@@ -47,9 +47,10 @@ public final class ImageLoad {
             do {
                 return try await withOwnThread(named: "image") {
                     try ImageStream.normalise(
-                        from: chunks, to: Descriptor(owning: output), as: name, limits: limits)
+                        from: chunks, to: try output.take(), as: name, limits: limits)
                 }
             } catch {
+                output.close()
                 interrupt()
                 throw error
             }
@@ -60,7 +61,7 @@ public final class ImageLoad {
                     repository: $0.repository, tag: $0.tag ?? ImageReference.defaultTag)
             }
             do {
-                return try await runtime.load(Descriptor(owning: input), as: image)
+                return try await runtime.load(try input.take(), as: image)
             } catch {
                 loadFailure.note(error)
                 interrupt()
@@ -98,19 +99,20 @@ public final class ImageLoad {
     }
 
     /// Gives it up because of `failure`: waits until nothing of it is left, and returns the error
-    /// that came first.
+    /// that the others came of.
     public func abandon(_ failure: any Error) async -> any Error {
         chunks.end(failure)
-        if let loadFailure = loadFailure.error {
-            _ = await normalising.result
-            return loadFailure
-        }
         switch await normalising.result {
         case .success:
+            if let loadFailure = loadFailure.error { return loadFailure }
             loading.cancel()
             _ = await loading.result
             return failure
-        case .failure(let error): return await reason(error)
+        case .failure(let error):
+            // What ends the image stream cuts the load off, whose complaint is of no interest
+            // then; but it may be the load that has interrupted whoever brought chunks.
+            let reason = await reason(error)
+            return reason is CancellationError ? loadFailure.error ?? reason : reason
         }
     }
 

@@ -17,10 +17,10 @@ struct EntryName: Hashable, Sendable {
                 String(text.unicodeScalars.map { $0.value < 0x20 ? "?" : Character($0) }),
                 reason: "has a control character in its name")
         }
-        guard !text.hasPrefix("/") else {
+        guard text.utf8.first != UInt8(ascii: "/") else {
             throw .unsafeEntry(text, reason: "has an absolute path")
         }
-        let parts = text.split(separator: "/").filter { $0 != "." }
+        let parts = Self.parts(text).filter { $0 != "." }
         guard !parts.contains("..") else {
             throw .unsafeEntry(text, reason: "leads out of its directory")
         }
@@ -29,13 +29,18 @@ struct EntryName: Hashable, Sendable {
 
     private init(path: String) { self.path = path }
 
+    /// By bytes: to Swift a slash with a combining character after it is another character.
+    private static func parts(_ text: String) -> [Substring] {
+        text.utf8.split(separator: UInt8(ascii: "/")).map { Substring($0) }
+    }
+
     /// What a symbolic link of this name means: its target is relative to where the link is.
     func following(_ target: String) throws(ImageStreamError) -> EntryName {
-        guard !target.hasPrefix("/"), target.utf8.count <= Self.longest else {
+        guard target.utf8.first != UInt8(ascii: "/"), target.utf8.count <= Self.longest else {
             throw .unsafeEntry(path, reason: "is a link out of the archive")
         }
-        var parts = path.split(separator: "/").dropLast()
-        for part in target.split(separator: "/") where part != "." {
+        var parts = Self.parts(path).dropLast()
+        for part in Self.parts(target) where part != "." {
             if part != ".." {
                 parts.append(part)
             } else if parts.popLast() == nil {

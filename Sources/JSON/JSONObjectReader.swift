@@ -7,7 +7,14 @@ public struct JSONObjectReader {
     public struct Failure: Error, Hashable, Sendable, CustomStringConvertible {
         public var description: String
 
-        public init(_ description: String) { self.description = description }
+        /// What it quotes of the text may hold anything, and terminals obey some of it.
+        public init(_ description: String) {
+            self.description = String(
+                String.UnicodeScalarView(
+                    description.unicodeScalars.map {
+                        $0.properties.generalCategory == .control ? "\u{FFFD}" : $0
+                    }))
+        }
     }
 
     /// Where in the document this object is; empty at the top.

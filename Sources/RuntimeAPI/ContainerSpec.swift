@@ -47,6 +47,10 @@ public struct ContainerSpec: Hashable, Sendable {
         public var mountPoint: String
         public var readOnly: Bool
 
+        /// Whether it is a directory of the device. By bytes, as the engines see it: to Swift a
+        /// slash with a combining character after it is another character.
+        public var isBind: Bool { name.utf8.first == UInt8(ascii: "/") }
+
         public init(name: String, mountPoint: String, readOnly: Bool = false) {
             self.name = name
             self.mountPoint = mountPoint

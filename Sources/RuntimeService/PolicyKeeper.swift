@@ -26,26 +26,37 @@ public final class PolicyKeeper: PolicyProvider {
         self.logger = logger
         hasBeenRead = file.exists
         policy = try file.read(required: hasBeenRead)
-        keys = try PolicyFile.keys(of: policy)
+        keys = [:]
+        (policy, keys) = try read()
         logger.info(
             "policy", metadata: ["file": "\(hasBeenRead ? file.path : "none: the built-in one")"])
-        startWatching()
     }
 
     /// Reads it again; one that cannot be read leaves the one before in force.
     public func reload() {
         do {
             hasBeenRead = hasBeenRead || file.exists
-            let new = try file.read(required: hasBeenRead)
-            keys = try PolicyFile.keys(of: new)
-            policy = new
+            (policy, keys) = try read()
             logger.notice("the policy was read again", metadata: ["file": "\(file.path)"])
         } catch {
             logger.error(
                 "the new policy is no good, and the old one stays in force",
                 metadata: ["reason": "\(error)"])
         }
-        startWatching()
+    }
+
+    /// Watches the files before it reads them, so that no change is missed; which they are only
+    /// the policy says.
+    private func read() throws -> (DevicePolicy, [String: VerificationKey]) {
+        var files = try file.read(required: hasBeenRead).keyFiles
+        while true {
+            watch(files)
+            let policy = try file.read(required: hasBeenRead)
+            guard policy.keyFiles != files else {
+                return (policy, try PolicyFile.keys(of: policy))
+            }
+            files = policy.keyFiles
+        }
     }
 
     public func requireSignature(of image: ImageName, _ digest: Digest) throws(RuntimeError) {
@@ -75,10 +86,10 @@ public final class PolicyKeeper: PolicyProvider {
         (try? evidence.verify(image, with: Array(keys.values))) != nil
     }
 
-    private func startWatching() {
+    private func watch(_ keyFiles: [String]) {
         watch?.cancel()
         do {
-            watch = try FileWatch([file.path] + policy.keyFiles) { [weak self] in self?.reload() }
+            watch = try FileWatch([file.path] + keyFiles) { [weak self] in self?.reload() }
         } catch {
             // Its folder may be missing where the built-in policy is in force.
             watch = nil

@@ -82,14 +82,14 @@ public struct RuntimeService {
             return .init(containers: updater.annotate(containers))
         }
         service.on(Runtime.StartContainer.self) { call in
-            try updater.requireIdle(call.parameters.spec.name)
+            try await updater.requireIdle(call.parameters.spec.name)
             let name = try await engines.use { try await $0.start(call.parameters.spec) }
             logger.info("started", metadata: ["container": "\(name)"])
             return .init(name: name)
         }
         service.on(Runtime.StopContainer.self) { call in
             let wanted = call.parameters
-            try updater.requireIdle(wanted.name)
+            try await updater.requireIdle(wanted.name)
             try await engines.use {
                 try await $0.stop(
                     container: wanted.name, force: wanted.force, restart: wanted.restart)
@@ -100,7 +100,7 @@ public struct RuntimeService {
         }
         service.on(Runtime.RemoveContainer.self) { call in
             let wanted = call.parameters
-            try updater.requireIdle(wanted.name)
+            try await updater.requireIdle(wanted.name)
             try await engines.use {
                 try await $0.remove(container: wanted.name, force: wanted.force)
             }

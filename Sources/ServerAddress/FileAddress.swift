@@ -20,7 +20,7 @@ public struct FileAddress: Hashable, Sendable, CustomStringConvertible {
     public init?(_ text: String) {
         guard let separator = text.firstRange(of: "://"),
             let scheme = Scheme(rawValue: String(text[..<separator.lowerBound])),
-            text.utf8.allSatisfy({ $0 > 0x20 && $0 != 0x7F })
+            text.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F })
         else { return nil }
         self.scheme = scheme
         var rest = text[separator.upperBound...]

@@ -22,6 +22,8 @@ public enum WebAddress {
 
     /// Where a redirect leads; nil when it is none to follow.
     public static func resolve(_ location: String, from url: String) -> String? {
+        // With others, Swift's characters and libcurl's are not the same.
+        guard location.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F }) else { return nil }
         if location.hasPrefix("http://") || location.hasPrefix("https://") { return location }
         if location.hasPrefix("//") || !location.hasPrefix("/") { return nil }
         return origin(url) + location

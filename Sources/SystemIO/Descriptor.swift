@@ -25,6 +25,14 @@ public struct Descriptor: ~Copyable, Sendable {
     /// Closes now, rather than at the end of the scope.
     public consuming func close() {}
 
+    /// Whether it is an ordinary file, rather than a pipe, a device or a folder.
+    public borrowing func isFile() throws(SystemError) -> Bool {
+        let number = self.number
+        var status = stat()
+        try check("fstat") { fstat(number, &status) }
+        return status.st_mode & S_IFMT == S_IFREG
+    }
+
     /// A second descriptor for the same open file.
     public borrowing func duplicate() throws(SystemError) -> Descriptor {
         let number = self.number

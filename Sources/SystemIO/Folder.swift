@@ -1,3 +1,4 @@
+import CSystem
 import Glibc
 
 /// A folder that holds a program's state.
@@ -14,6 +15,20 @@ public struct Folder: Hashable, Sendable {
         for part in path.split(separator: "/") {
             made += "/\(part)"
             if mkdir(made, mode) != 0, errno != EEXIST { throw SystemError("mkdir", on: made) }
+        }
+    }
+
+    /// Makes sure that nobody but root and this program's user can put anything in it.
+    ///
+    /// - Throws: `SystemError` with EPERM.
+    public func requireOwn() throws(SystemError) {
+        var status = stat()
+        try check("stat", on: path) { stat(path, &status) }
+        let isOwn = status.st_uid == 0 || status.st_uid == geteuid()
+        let othersMayWrite =
+            status.st_mode & S_IWOTH != 0 || status.st_mode & S_IWGRP != 0 && status.st_gid != 0
+        guard isOwn, !othersMayWrite else {
+            throw SystemError("checking that nobody else may write there", on: path, code: EPERM)
         }
     }
 

@@ -20,6 +20,10 @@ final class AccessFiles {
     private let passwords: PasswordAuthentication?
     private var transport: HTTP2ServerTransport?
     private var watch: FileWatch?
+    private let reminder: RevocationReminder?
+    private var reloading: Task<Void, Never>?
+    /// Whether something changed while the files were being read.
+    private var isStale = false
 
     /// What is wrong with which file.
     struct Refusal: Error, CustomStringConvertible { var description: String }
@@ -33,6 +37,16 @@ final class AccessFiles {
         passwordFile = passwords
         self.tls = tls
         self.logger = logger
+        reminder = tls?.revocationLists.map { RevocationReminder($0, logger: logger) }
+        let files =
+            [policy, passwords] + [
+                tls?.certificateChain, tls?.privateKey, tls?.authorities, tls?.revocationLists,
+            ]
+        let present = files.compactMap(\.self)
+        // Before they are read; but what reading them complains of says more.
+        let watching = Result { () throws(SystemError) in
+            present.isEmpty ? nil : try FileWatch(present)
+        }
         try Self.check(tls)
         if let policy {
             self.policy = CurrentPolicy(try Self.readPolicy(policy))
@@ -44,48 +58,74 @@ final class AccessFiles {
         } else {
             self.passwords = nil
         }
+        do throws(SystemError) {
+            watch = try watching.get()
+        } catch {
+            throw Refusal(description: "\(error)")
+        }
     }
 
-    /// - Parameter requiresProof: whether clients have to say who they are.
-    func interceptor(requiresProof: Bool) -> AccessInterceptor {
+    /// - Parameters:
+    ///   - requiresProof: whether clients have to say who they are.
+    ///   - most: RPCs of one principal at a time.
+    func interceptor(requiresProof: Bool, most: Int) -> AccessInterceptor {
         AccessInterceptor(
-            Authenticator(passwords: passwords, requiresProof: requiresProof), policy)
+            Authenticator(passwords: passwords, requiresProof: requiresProof), policy,
+            PrincipalLoad(maximum: most))
     }
 
     /// Reads the files again from now on when they change.
-    func watch(for transport: HTTP2ServerTransport) throws(SystemError) {
+    func watch(for transport: HTTP2ServerTransport) {
         self.transport = transport
-        let files =
-            [policyFile, passwordFile] + [
-                tls?.certificateChain, tls?.privateKey, tls?.authorities, tls?.revocationLists,
-            ]
-        let present = files.compactMap(\.self)
-        guard !present.isEmpty else { return }
-        watch = try FileWatch(present) { [weak self] in self?.reload() }
+        reminder?.begin()
+        watch?.tell { [weak self] in self?.reload() }
     }
 
     func cancel() {
         watch?.cancel()
         watch = nil
+        reminder?.cancel()
     }
 
-    /// Reads all of them again.
+    /// Reads all of them again, soon.
     func reload() {
+        guard reloading == nil else {
+            isStale = true
+            return
+        }
+        reloading = Task {
+            repeat {
+                isStale = false
+                await readAgain()
+            } while isStale
+            reloading = nil
+        }
+    }
+
+    private func readAgain() async {
         if let policyFile {
             renew("the authorization policy") { () throws(Refusal) in
                 policy.replace(try Self.readPolicy(policyFile))
             }
         }
         if let passwordFile, let passwords {
-            renew("the passwords") { () throws(Refusal) in
-                passwords.replace(try Self.readPasswords(passwordFile))
+            // Trying each hash takes a tenth of a second.
+            let new: Result<PasswordFile, Refusal>
+            do {
+                new = try await withOwnThread(named: "passwords") {
+                    Result { () throws(Refusal) in try Self.readPasswords(passwordFile) }
+                }
+            } catch {
+                new = .failure(Refusal(description: "\(passwordFile): \(error)"))
             }
+            renew("the passwords") { () throws(Refusal) in passwords.replace(try new.get()) }
         }
         if let transport, tls != nil {
             renew("the certificates") { () throws(Refusal) in
                 try Self.check(tls)
                 do {
                     try transport.reloadCertificates()
+                    reminder?.begin()
                 } catch {
                     throw Refusal(description: "\(error)")
                 }

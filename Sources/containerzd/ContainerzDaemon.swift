@@ -124,14 +124,15 @@ struct ContainerzDaemon: ParsableCommand {
         let audit = AuditLog(auditLogger)
         var configuration = HTTP2ServerTransport.Configuration()
         configuration.drainTimeout = Self.drainTime
-        limits.apply(to: &configuration, descriptors: DescriptorLimit.raise())
+        limits.apply(
+            to: &configuration, descriptors: DescriptorLimit.raise(), endpoints: endpoints.count)
         let connectionLog = ConnectionLog(logger)
         let transport = try HTTP2ServerTransport(endpoints, configuration: configuration) {
             connectionLog.connectionEnded($0, $1)
         } onCallEnd: {
             audit.write($0)
         }
-        try access.watch(for: transport)
+        access.watch(for: transport)
         defer { access.cancel() }
         var service = ContainerzService.Configuration()
         service.chunkSize = chunkSize
@@ -141,7 +142,9 @@ struct ContainerzDaemon: ParsableCommand {
         let server = GRPCServer(
             transport: transport,
             services: [ContainerzService(runtime, service, logger: logger)],
-            interceptors: [access.interceptor(requiresProof: !insecure)])
+            interceptors: [
+                access.interceptor(requiresProof: !insecure, most: limits.maxCallsPerPrincipal)
+            ])
         for endpoint in endpoints {
             logger.info(
                 "serving",

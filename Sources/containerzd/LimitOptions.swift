@@ -5,7 +5,7 @@ import GRPCTransport
 struct LimitOptions: ParsableArguments {
     private static let defaults = HTTP2ServerTransport.Configuration()
 
-    @Option(help: ArgumentHelp("Connections at a time.", valueName: "n"))
+    @Option(help: ArgumentHelp("Connections at a time to each address.", valueName: "n"))
     var maxConnections = defaults.maximumConnections
 
     @Option(help: ArgumentHelp("Connections at a time from one address.", valueName: "n"))
@@ -13,6 +13,11 @@ struct LimitOptions: ParsableArguments {
 
     @Option(help: ArgumentHelp("RPCs at a time on one connection.", valueName: "n"))
     var maxStreams = defaults.maximumConcurrentStreams
+
+    @Option(
+        name: .customLong("max-rpcs-per-principal"),
+        help: ArgumentHelp("RPCs at a time of one principal.", valueName: "n"))
+    var maxCallsPerPrincipal = Self.usualCallsPerPrincipal
 
     @Option(help: ArgumentHelp("Bytes of a request's metadata.", valueName: "n"))
     var maxHeaderSize = defaults.maximumHeaderListSize
@@ -37,6 +42,17 @@ struct LimitOptions: ParsableArguments {
     var idleTimeout = defaults.idleTimeout.map(Self.seconds) ?? 0
 
     @Option(
+        help: ArgumentHelp(
+            "For the first RPC of a connection that is let in; 0 for no such limit.",
+            valueName: "seconds"))
+    var loginTimeout = Self.usualLoginTimeout
+
+    @Option(
+        help: ArgumentHelp(
+            "For the next byte of a request's messages; 0 for ever.", valueName: "seconds"))
+    var requestTimeout = defaults.requestTimeout.map(Self.seconds) ?? 0
+
+    @Option(
         help: ArgumentHelp("For a client that does not read; 0 for ever.", valueName: "seconds"))
     var stallTimeout = defaults.stallTimeout.map(Self.seconds) ?? 0
 
@@ -47,6 +63,13 @@ struct LimitOptions: ParsableArguments {
 
     private static func seconds(_ duration: Duration) -> Double { duration / .seconds(1) }
 
+    /// More than the containers of a device whose logs a controller follows all at once.
+    private static let usualCallsPerPrincipal = 128
+
+    /// A client connects when it has something to call; those that wait for a person to type a
+    /// password ask before.
+    private static let usualLoginTimeout = 60.0
+
     /// A day: longer ones are mistakes.
     private static let longestTimeout = 86_400.0
 
@@ -54,6 +77,7 @@ struct LimitOptions: ParsableArguments {
         try check("max-connections", maxConnections, 1...100_000)
         try check("max-connections-per-peer", maxConnectionsPerPeer, 1...100_000)
         try check("max-streams", maxStreams, 1...10_000)
+        try check("max-rpcs-per-principal", maxCallsPerPrincipal, 1...100_000)
         // No RPC has less than some hundred bytes of headers.
         try check("max-header-size", maxHeaderSize, 1024...(1 << 20))
         // The largest message there is has to fit in twice, once in each direction.
@@ -63,6 +87,8 @@ struct LimitOptions: ParsableArguments {
         try check("handshake-timeout", handshakeTimeout, 0.1...Self.longestTimeout)
         try check("header-timeout", headerTimeout, 0.1...Self.longestTimeout)
         try check("idle-timeout", idleTimeout, 0...Self.longestTimeout)
+        try check("login-timeout", loginTimeout, 0...Self.longestTimeout)
+        try check("request-timeout", requestTimeout, 0...Self.longestTimeout)
         try check("stall-timeout", stallTimeout, 0...Self.longestTimeout)
     }
 
@@ -77,10 +103,15 @@ struct LimitOptions: ParsableArguments {
 
     /// What the options say, on top of what the transport does without them.
     ///
-    /// - Parameter descriptors: how many this process may have open.
-    func apply(to configuration: inout HTTP2ServerTransport.Configuration, descriptors: Int) {
+    /// - Parameters:
+    ///   - descriptors: how many this process may have open.
+    ///   - endpoints: how many share them.
+    func apply(
+        to configuration: inout HTTP2ServerTransport.Configuration, descriptors: Int,
+        endpoints: Int
+    ) {
         configuration.maximumConnections = min(
-            maxConnections, DescriptorLimit.connections(within: descriptors))
+            maxConnections, DescriptorLimit.connections(within: descriptors / max(endpoints, 1)))
         configuration.maximumConnectionsPerPeer = maxConnectionsPerPeer
         configuration.maximumConcurrentStreams = maxStreams
         configuration.maximumHeaderListSize = maxHeaderSize
@@ -92,6 +123,8 @@ struct LimitOptions: ParsableArguments {
         configuration.handshakeTimeout = .seconds(handshakeTimeout)
         configuration.headerTimeout = .seconds(headerTimeout)
         configuration.idleTimeout = idleTimeout > 0 ? .seconds(idleTimeout) : nil
+        configuration.unprovenTimeout = loginTimeout > 0 ? .seconds(loginTimeout) : nil
+        configuration.requestTimeout = requestTimeout > 0 ? .seconds(requestTimeout) : nil
         configuration.stallTimeout = stallTimeout > 0 ? .seconds(stallTimeout) : nil
     }
 }

@@ -144,12 +144,12 @@ struct PullPlan: Sendable {
         to output: consuming SystemIO.Descriptor, _ reporter: PullReporter
     ) async throws -> PulledImage {
         let chunks = ChunkHandoff()
-        let number = output.release()
+        let handoff = DescriptorHandoff(output)
         let (format, name) = (format, name)
         let writing = Task { () async throws -> ImageReference? in
             defer { chunks.readerIsDone() }
             return try await withOwnThread(named: "image") { () throws -> ImageReference? in
-                let output = SystemIO.Descriptor(owning: number)
+                let output = try handoff.take()
                 switch format {
                 case .docker:
                     return try ImageStream.normalise(

@@ -35,7 +35,7 @@ struct UpdaterTests {
     private func waitUntilIdle(_ updater: Updater) async throws {
         while true {
             do {
-                return try updater.requireIdle("web")
+                return try await updater.requireIdle("web")
             } catch {
                 try await EventLoop.sleep(for: .milliseconds(5))
             }

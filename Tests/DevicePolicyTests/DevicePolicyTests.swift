@@ -124,6 +124,26 @@ struct DevicePolicyTests {
         }
     }
 
+    /// To Swift a slash with a combining character after it is one character, and no slash.
+    @Test(
+        "Slashes count byte by byte",
+        arguments: [
+            "/data/secret/\u{301}x/../key", "/data/secret/\u{301}x", "/data/x/..//secret/\u{301}",
+            "/\u{301}x/../data/secret", "/etc/\u{301}x/../data", "/dev/\u{FE0F}/../../etc",
+        ])
+    func combiningCharacters(_ path: String) throws {
+        let some = try policy(#"{"hostPaths": {"allow": ["/data"], "deny": ["/data/secret"]}}"#)
+        #expect(bind(path, some)?.hasPrefix("hostPaths") == true)
+        #expect(FileSystem().resolve(path).utf8.first == UInt8(ascii: "/"))
+    }
+
+    @Test("Two spellings of one letter are two folders")
+    func spellings() throws {
+        let some = try policy(#"{"hostPaths": {"allow": ["/data/\u00e9"]}}"#)
+        #expect(bind("/data/\u{E9}/x", some) == nil)
+        #expect(bind("/data/e\u{301}/x", some) == "hostPaths")
+    }
+
     @Test("What is in no allowed folder may not be bound")
     func elsewhere() throws {
         #expect(bind("/home/admin") == "hostPaths")
@@ -219,6 +239,14 @@ struct DevicePolicyTests {
         #expect(rule(noRoot, ContainerFacts(imageUser: "app")) { $0.group = "5" } == "users.deny")
         #expect(rule(noRoot, ContainerFacts(imageUser: "1001")) { _ in } == "users")
         #expect(rule(noRoot) { $0.user = "other" } == "users")
+    }
+
+    @Test("The group of an image's user does not hide the user")
+    func usersOfImages() throws {
+        let some = try policy(#"{"users": {"deny": ["root"]}}"#)
+        for user in ["root", "0:0", "root:\u{301}x", "0:\u{FE0F}"] {
+            #expect(rule(some, ContainerFacts(imageUser: user)) { _ in } == "users.deny")
+        }
     }
 
     @Test("A container without a limit exceeds every limit")

@@ -58,6 +58,35 @@ import Testing
         #expect(headers.size == 10 * (1200 + 32))
     }
 
+    @Test func aRequestThatStopsComingIsEnded() async throws {
+        var configuration = HTTP2ServerTransport.Configuration()
+        configuration.requestTimeout = .milliseconds(100)
+        let error = await #expect(throws: RPCError.self) {
+            try await withEcho(server: configuration) { client, _, _ in
+                try await client.bidirectionalStreaming(
+                    request: StreamingClientRequest { writer in
+                        try await writer.write([1])
+                        // Until the server has had enough.
+                        try await EventLoop.sleep(for: .seconds(3600))
+                    }, descriptor: .test("Echo"), serializer: Plain(), deserializer: Plain(),
+                    options: .defaults
+                ) { response in
+                    for try await _ in response.messages {}
+                }
+            }
+        }
+        #expect(error?.code == .deadlineExceeded)
+    }
+
+    @Test func aHandlerThatDoesNotAskWaitsForNothing() async throws {
+        var configuration = HTTP2ServerTransport.Configuration()
+        configuration.requestTimeout = .milliseconds(50)
+        try await withEcho(server: configuration) { client, _, _ in
+            // It takes a second, and the client says nothing meanwhile.
+            _ = try await client.collect("Stubborn")
+        }
+    }
+
     @Test func aQueueKnowsWhatItHolds() {
         var queue = InboundQueue()
         for _ in 0..<10 { queue.append(.message(MessageBytes(repeating: 0, count: 1000))) }

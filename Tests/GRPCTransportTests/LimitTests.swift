@@ -163,6 +163,16 @@ private typealias Frame = PeerConduct.Frame
                 ]) == "evict 2")
     }
 
+    @Test func whoWasNeverLetInGoesBeforeTheIdle() {
+        #expect(
+            outcome(
+                of: "c",
+                beside: [
+                    ("a", .busy), ("a", idle(9)), ("b", .unproven(since: now)),
+                    ("b", .unproven(since: now - .seconds(1))),
+                ]) == "evict 3")
+    }
+
     @Test func theLongestIdleGoesNext() {
         #expect(
             outcome(

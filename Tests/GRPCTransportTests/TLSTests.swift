@@ -87,6 +87,17 @@ import Testing
         #expect(error?.message.contains("refused") == true)
     }
 
+    @Test func aListOfRevokedSaysForHowLongItIsGood() throws {
+        let made = try Self.certificates.get()
+        let lists = try RevocationList.read(made.path("crl.pem"))
+        let list = try #require(lists.first)
+        #expect(lists.count == 1 && list.issuer.contains("CN="))
+        // It was made for a day.
+        let validity = try #require(list.validity)
+        #expect(validity > .seconds(82_800) && validity <= .seconds(86_400))
+        #expect(throws: TLSError.self) { try RevocationList.read(made.path("missing.pem")) }
+    }
+
     @Test func aRevokedClientIsTurnedAway() async throws {
         let error = await failure(server: try server(revoked: true), client: try client())
         #expect(error?.message.contains("revoked") == true)

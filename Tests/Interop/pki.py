@@ -40,7 +40,7 @@ class Authority:
         return certificate, key
 
 
-    def revoke(self, certificate):
+    def revoke(self, certificate, *options, into=None):
         """A list with one revoked certificate; its path."""
         database = self.folder / "revoked.index"
         database.write_text("")
@@ -51,8 +51,8 @@ class Authority:
             f"crlnumber={self.folder}/revoked.number\ndefault_crl_days=30\n")
         signer = ["-config", configuration, "-cert", self.certificate, "-keyfile", self.key]
         openssl("ca", *signer, "-revoke", certificate)
-        revocations = self.folder / "revocations.pem"
-        openssl("ca", *signer, "-gencrl", "-out", revocations)
+        revocations = into or self.folder / "revocations.pem"
+        openssl("ca", *signer, "-gencrl", *options, "-out", revocations)
         return revocations
 
 

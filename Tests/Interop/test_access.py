@@ -317,6 +317,35 @@ def test_a_certificate_that_is_revoked_meanwhile(docker_stack, tmp_path):
             assert call(channel, "ListImage") == Code.OK
 
 
+def test_a_list_of_revoked_that_expires_is_told_of(docker_stack, tmp_path):
+    front = Front(docker_stack, tmp_path / "front")
+    authority, revoked = front.certificates.authority, front.certificates.revoked_client[0]
+    revocations, new = tmp_path / "crl.pem", tmp_path / "new.pem"
+    authority.revoke(revoked, into=revocations)
+    front.arguments[front.arguments.index("--crl") + 1] = revocations
+    with front:
+        assert not front.logged("expires soon") and not front.logged("has expired")
+        authority.revoke(revoked, "-crlhours", "2", into=new).rename(revocations)
+        wait_until(lambda: front.logged("expires soon"), "the reminder")
+        authority.revoke(revoked, "-crl_lastupdate", "20260101000000Z", "-crl_nextupdate",
+                         "20260102000000Z", into=new).rename(revocations)
+        wait_until(lambda: front.logged("has expired"), "the complaint")
+        with front.channel("client") as channel:
+            assert call(channel, "ListImage") == Code.UNAVAILABLE
+
+
+def test_handshakes_under_way_do_not_end_by_old_rules(docker_stack, tmp_path):
+    with (Front(docker_stack, tmp_path / "front", "--handshake-timeout", "3600") as front,
+          socket.create_connection(("localhost", front.port), DEADLINE) as peer):
+        # The other socket tells when this one has been accepted.
+        with front.channel("client") as channel:
+            assert call(channel, "ListImage") == Code.OK
+        front.daemon.process.send_signal(1)
+        assert peer.recv(1) == b""
+        with front.channel("client") as channel:
+            assert call(channel, "ListImage") == Code.OK
+
+
 # --- What is refused at the start ---
 
 

@@ -50,8 +50,8 @@ class Front:
             "--handshake-timeout", "1", "--header-timeout", "1", "--stall-timeout", "1", *options)
         self.attacks = attacker.Attacks(self.port, certificates)
 
-    def channel(self):
-        certificate, key = self.certificates.client
+    def channel(self, client="client"):
+        certificate, key = getattr(self.certificates, client)
         return grpc.secure_channel(f"localhost:{self.port}", grpc.ssl_channel_credentials(
             self.certificates.authority.certificate.read_bytes(), key.read_bytes(),
             certificate.read_bytes()), [("grpc.use_local_subchannel_pool", 1)])
@@ -93,7 +93,8 @@ class Neighbour:
 
 def besiege(front, attack, name, beside=lambda: None):
     """Attacks again and again while a well-behaved client makes calls, which all succeed."""
-    with front.channel() as channel, concurrent.futures.ThreadPoolExecutor(1) as pool:
+    # Somebody else than the attacker: what a principal has at a time is limited.
+    with (front.channel("reader") as channel, concurrent.futures.ThreadPoolExecutor(1) as pool):
         neighbour = Neighbour(front, channel)
         # The first ones fill caches of all kinds.
         attack()
@@ -172,7 +173,7 @@ def test_who_holds_most_of_the_memory_is_dropped(front):
 
 def test_thousands_of_half_open_connections_keep_nobody_out(front):
     def newcomer():
-        with front.channel() as channel:
+        with front.channel("reader") as channel:
             gnoi.Device(channel).images()
 
     besiege(front, front.attacks.half_open, "half_open", beside=newcomer)
@@ -188,6 +189,46 @@ def test_addresses_without_number_do_not_take_all_places(front):
 
     besiege(front, flood, "half_open from 1000 addresses")
     assert any("more than 40 connections" in line for line in front.reasons())
+
+
+def test_a_flood_from_the_network_keeps_nobody_off_the_unix_socket(
+        docker_stack, certificates, tmp_path):
+    """With all places on TCP taken by clients whose RPCs go on, and more at the door."""
+    path = tmp_path / "front.sock"
+    front = Front(docker_stack, certificates, "--listen", f"unix:{path}", "--max-connections", "4")
+    with front.daemon, contextlib.ExitStack() as stack:
+        for _ in range(4):
+            peer = stack.enter_context(front.attacks.greeted())
+            # A request without its message is never done.
+            peer.send(attacker.frame(attacker.HEADERS, attacker.END_HEADERS, peer.next_stream(),
+                                     attacker.request_fields()))
+            peer.send(attacker.frame(attacker.PING, payload=bytes(8)))
+            peer.wait_for(attacker.PING)
+        with front.attacks.connect() as latecomer:
+            latecomer.wait_for_end()
+        assert any("more than 4 connections" in line for line in front.reasons())
+        with grpc.insecure_channel(f"unix:{path}") as channel:
+            gnoi.Device(channel).images()
+
+
+@pytest.mark.parametrize("front", [("--login-timeout", "0.5", "--idle-timeout", "3600")],
+                         indirect=True)
+def test_who_is_let_in_may_idle_and_who_is_not_may_not(front):
+    with front.attacks.greeted() as silent, front.attacks.greeted() as refused:
+        # No rule allows that.
+        refused.send(attacker.request(1, "/no.such.Service/Method"))
+        for peer in silent, refused:
+            peer.wait_for_end()
+            assert peer.goaway == 0
+    with front.attacks.greeted() as client, front.attacks.greeted() as other:
+        client.send(attacker.request(client.next_stream()))
+        client.wait_for(attacker.HEADERS)
+        # Long after the other one's time is over.
+        other.wait_for_end()
+        client.frames.clear()
+        client.send(attacker.request(client.next_stream()))
+        client.wait_for(attacker.HEADERS)
+    assert front.reasons() == []
 
 
 def test_an_attack_does_not_flood_the_log(front):
@@ -222,6 +263,42 @@ def test_a_stream_that_is_not_read_ends_without_the_others(front):
         peer.frames.clear()
         peer.send(attacker.frame(attacker.PING, payload=b"there?!?"))
         peer.wait_for(attacker.PING)
+
+
+@pytest.mark.parametrize("front", [("--request-timeout", "0.5")], indirect=True)
+def test_deploys_that_stop_sending_give_their_places_back(front, unique):
+    """As many as there may be, none of which sends what it has announced."""
+    with front.channel() as channel, contextlib.ExitStack() as stack:
+        device = gnoi.Device(channel)
+        stalled = [stack.enter_context(device.deploy()) for _ in range(16)]
+        for number, deploy in enumerate(stalled):
+            deploy.transfer(unique(f"stalled-{number}"), "1", 1 << 20)
+            deploy.ready()
+        for deploy in stalled:
+            assert gnoi.code_of(deploy.progress) == gnoi.Code.DEADLINE_EXCEEDED
+        with device.deploy() as deploy:
+            deploy.transfer(unique("next"), "1", 1 << 20)
+            deploy.ready()
+
+
+@pytest.mark.parametrize("front", [("--max-rpcs-per-principal", "3")], indirect=True)
+def test_a_principal_leaves_something_for_the_others(front):
+    """Whatever number of connections it makes."""
+    with contextlib.ExitStack() as stack:
+        for _ in range(3):
+            peer = stack.enter_context(front.attacks.greeted())
+            # Without its message it is never done.
+            peer.send(attacker.frame(attacker.HEADERS, attacker.END_HEADERS, peer.next_stream(),
+                                     attacker.request_fields()))
+        client = stack.enter_context(front.channel())
+
+        def code():
+            return gnoi.code_of(gnoi.Device(client).images)
+        wait_until(lambda: code() == gnoi.Code.RESOURCE_EXHAUSTED, "all three to have begun")
+        with front.channel("reader") as other:
+            gnoi.Device(other).images()
+        peer.close()
+        wait_until(lambda: code() == gnoi.Code.OK, "its place")
 
 
 def test_a_silent_log_is_no_stall(front, docker_image, unique):
@@ -274,6 +351,7 @@ def peer_is_served(front, pieces):
 @pytest.mark.parametrize("option, value", [
     ("--max-connections", "0"), ("--max-streams", "x"), ("--stall-timeout", "-1"),
     ("--handshake-timeout", "0"), ("--header-timeout", "inf"), ("--idle-timeout", "nan"),
+    ("--request-timeout", "-1"), ("--max-rpcs-per-principal", "0"), ("--login-timeout", "-1"),
     ("--max-header-size", "1"), ("--max-buffered", "1")])
 def test_limits_that_make_no_sense_are_refused(option, value):
     with contextlib.closing(Daemon("containerzd", f"{option}={value}", wait=False)) as daemon:

@@ -30,6 +30,11 @@ import Testing
         }
     }
 
+    @Test func noControlCharactersInWhatIsSaid() {
+        let failure = JSONObjectReader.Failure("\u{1B}[2J\n\u{7F}ü")
+        #expect(failure.description == "\u{FFFD}[2J\u{FFFD}\u{FFFD}ü")
+    }
+
     @Test("A colon, a quote and a backslash in a string are text")
     func twice() throws {
         _ = try reader(#"{"a:b": ":\\", "c\"d:": "\":", "e": [{"f": {}}]}"#)

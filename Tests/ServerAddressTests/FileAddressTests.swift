@@ -19,6 +19,7 @@ import Testing
         "files.example/web.tar", "ftp://files.example/x.tar", "file:///etc/passwd", "sftp://",
         "https:///x.tar", "https://user:secret@files.example/x.tar", "https://@files.example/x",
         "sftp://files.example/a b", "sftp://files.example/a\u{7F}",
+        "https://evil.example/\u{301}.files.example/x.tar",
     ])
     func others(_ text: String) {
         #expect(FileAddress(text) == nil)
@@ -45,7 +46,7 @@ import Testing
         #expect(WebAddress.origin(from) == "https://a.example:5000")
         #expect(WebAddress.resolve("/other", from: from) == "https://a.example:5000/other")
         #expect(WebAddress.resolve("http://b/", from: from) == "http://b/")
-        for location in ["", "//b/", "relative", "ftp://b/"] {
+        for location in ["", "//b/", "relative", "ftp://b/", "http://b/\u{301}", "/a b"] {
             #expect(WebAddress.resolve(location, from: from) == nil)
         }
     }

@@ -54,6 +54,23 @@ import Testing
         }()
     }
 
+    @Test func aDescriptorThatNobodyTakesIsClosed() throws {
+        let pipe = try Descriptor.pipe()
+        var handoff: DescriptorHandoff? = DescriptorHandoff(pipe.write)
+        withExtendedLifetime(handoff) {}
+        handoff = nil
+        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1, alignment: 1)
+        defer { buffer.deallocate() }
+        // The end of the file, since there is no other end any more.
+        let count = try pipe.read.read(into: buffer)
+        #expect(count == 0)
+        let other = try Descriptor.pipe()
+        let taken = DescriptorHandoff(other.write)
+        let number = try taken.take().number
+        #expect(number >= 0)
+        #expect(throws: SystemError.self) { _ = try taken.take().number }
+    }
+
     @Test func blockingWorkLeavesTheLoopFree() async throws {
         async let blocked = withOwnThread(named: "test") {
             var sum = 0

@@ -44,6 +44,60 @@ import Testing
         }
     }
 
+    @Test("In a folder that is replaced, or one above it", .timeLimit(.minutes(1)))
+    func folders() async throws {
+        try await withFolder { folder in
+            func make(_ name: String, _ text: String) throws {
+                let path = "\(folder)/\(name)/inner"
+                try FileManager.default.createDirectory(
+                    atPath: path, withIntermediateDirectories: true)
+                try Self.write(text, to: "\(path)/file")
+            }
+            func swap(_ suffix: String) {
+                rename("\(folder)/current\(suffix)", "\(folder)/old\(suffix.count)")
+                rename("\(folder)/next\(suffix)", "\(folder)/current\(suffix)")
+            }
+            try make("current", "1")
+            let path = "\(folder)/current/inner/file"
+            try make("next", "22")
+            try await tells(path) { swap("") }
+            // What is in the place of the old one is watched now.
+            try await { @EventLoop in
+                let told = AsyncStream<Void>.makeStream()
+                var changes = told.stream.makeAsyncIterator()
+                let watch = try FileWatch([path]) { told.continuation.yield() }
+                try make("next", "333")
+                try FileManager.default.removeItem(atPath: "\(folder)/old0")
+                swap("")
+                await changes.next(isolation: EventLoop.shared)
+                try Self.write("4444", to: path)
+                await changes.next(isolation: EventLoop.shared)
+                watch.cancel()
+            }()
+        }
+    }
+
+    @Test("A change before anybody asked is told of", .timeLimit(.minutes(1)))
+    func early() async throws {
+        try await withFolder { folder in
+            try await { @EventLoop in
+                let (path, other) = ("\(folder)/file", "\(folder)/other")
+                let watch = try FileWatch([path])
+                let second = AsyncStream<Void>.makeStream()
+                let witness = try FileWatch([other]) { second.continuation.yield() }
+                try Self.write("1", to: path)
+                try Self.write("1", to: other)
+                // Both have looked by then.
+                for await _ in second.stream { break }
+                let told = AsyncStream<Void>.makeStream()
+                watch.tell { told.continuation.yield() }
+                for await _ in told.stream { break }
+                watch.cancel()
+                witness.cancel()
+            }()
+        }
+    }
+
     @Test("A link that is turned to another file", .timeLimit(.minutes(1)))
     func links() async throws {
         try await withFolder { folder in

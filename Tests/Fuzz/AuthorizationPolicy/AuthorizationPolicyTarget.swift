@@ -1,0 +1,101 @@
+import Authorization
+import FuzzSupport
+import JSON
+
+/// A policy that is taken decides as one reads it: each decision is what a plain reading of the
+/// document comes to.
+@main struct AuthorizationPolicyTarget: FuzzTarget {
+    static func run(_ input: inout FuzzInput) {
+        let choices = (0..<4).map { _ in Int(input.byte()) }
+        let text = input.bytes
+        let policy: AuthorizationPolicy
+        do {
+            policy = try AuthorizationPolicy(parsing: text)
+        } catch {
+            return require(
+                error.description.unicodeScalars.allSatisfy { $0.value >= 0x20 },
+                "control characters in '\(error)'")
+        }
+        guard let document = try? JSONValue(parsing: String(decoding: text, as: UTF8.self)) else {
+            fatalError("a policy that is no JSON was taken")
+        }
+        // Requests are made of what the policy speaks of, or they would never match.
+        let words = document.strings + ["", "x"]
+        let chosen = choices.map { Array(words[$0 % words.count]) }
+            .map { String($0.map { $0 == "*" ? "x" : $0 }) }
+        let request = AuthorizationRequest(
+            principals: [chosen[0]], otherNames: [chosen[1]], path: chosen[2],
+            headers: ["key": chosen[3]])
+        requireEqual(policy.decide(request), Reading(document).decide(request))
+    }
+}
+
+/// A policy as gRPC proposal A43 describes it, read the slow way.
+private struct Reading {
+    private let document: JSONValue
+
+    init(_ document: JSONValue) { self.document = document }
+
+    func decide(_ request: AuthorizationRequest) -> AuthorizationDecision {
+        let names = request.principals + request.otherNames
+        for rule in document["deny_rules"].elements where Self.fits(rule, request, names) {
+            return .denied(by: rule["name"].text)
+        }
+        for rule in document["allow_rules"].elements
+        where Self.fits(rule, request, request.principals) {
+            return .allowed(by: rule["name"].text)
+        }
+        return .unmatched
+    }
+
+    private static func fits(
+        _ rule: JSONValue, _ request: AuthorizationRequest, _ names: [String]
+    ) -> Bool {
+        if case .array(let patterns) = rule["source"]["principals"] {
+            guard names.contains(where: { any(patterns, $0) }) else { return false }
+        }
+        if case .array(let patterns) = rule["request"]["paths"] {
+            guard any(patterns, request.path) else { return false }
+        }
+        return rule["request"]["headers"].elements.allSatisfy { header in
+            guard let value = request.headers[header["key"].text.lowercased()] else { return false }
+            return any(header["values"].elements, value)
+        }
+    }
+
+    private static func any(_ patterns: [JSONValue], _ text: String) -> Bool {
+        patterns.contains { fits(Array($0.text.utf8), Array(text.utf8)) }
+    }
+
+    private static func fits(_ pattern: [UInt8], _ text: [UInt8]) -> Bool {
+        let star = UInt8(ascii: "*")
+        if pattern == [star] { return !text.isEmpty }
+        if pattern.first == star { return text.suffix(pattern.count - 1) == pattern.dropFirst() }
+        if pattern.last == star { return text.prefix(pattern.count - 1) == pattern.dropLast() }
+        return pattern == text
+    }
+}
+
+extension JSONValue {
+    fileprivate subscript(_ key: String) -> JSONValue {
+        if case .object(let fields) = self { fields[key] ?? .null } else { .null }
+    }
+
+    fileprivate var elements: [JSONValue] {
+        if case .array(let elements) = self { elements } else { [] }
+    }
+
+    fileprivate var text: String {
+        if case .string(let text) = self { text } else { "" }
+    }
+
+    /// All texts in it, in an order that is the same every time.
+    fileprivate var strings: [String] {
+        switch self {
+        case .string(let text): [text]
+        case .array(let elements): elements.flatMap(\.strings)
+        case .object(let fields): fields.sorted { $0.key < $1.key }.flatMap { $0.value.strings }
+        case .null, .bool, .int, .double: []
+        }
+    }
+}
