@@ -143,6 +143,7 @@ let package = Package(
                 "SystemIO", "OCI", "JSON", "Varlink", "RuntimeAPI", "CosignSignature",
                 "DevicePolicy", "ContainerEngine", "ContainerUpdate", log,
             ]),
+        tests(of: "RuntimeService", ["RuntimeAPI", "SystemIO", log]),
         program(
             "cz-runtime",
             [

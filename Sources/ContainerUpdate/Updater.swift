@@ -29,6 +29,8 @@ public final class Updater {
     private let logger: Logger
     /// Instances that nobody else may touch now.
     private var busy: Set<String> = []
+    /// What they are to become.
+    private var wantedImages: [String: ImageName] = [:]
     /// Instances that are looked after, until somebody else touches them.
     private var watches: [String: Task<Void, Never>] = [:]
 
@@ -66,6 +68,14 @@ public final class Updater {
     public func requireIdle(_ instance: String) throws(RuntimeError) {
         if busy.contains(instance) { throw .updateInProgress(name: instance) }
         endWatch(instance)
+    }
+
+    /// Whether nobody else may touch the instance now.
+    public func isBusy(_ instance: String) -> Bool { busy.contains(instance) }
+
+    /// The images that instances are about to be made of.
+    public var imagesUnderUpdate: Set<ImageName> {
+        Set(wantedImages.values.map { (try? $0.familiar()) ?? $0 })
     }
 
     /// The instance is gone, and so is what there was to tell of its last update.
@@ -106,13 +116,14 @@ public final class Updater {
     ) async throws {
         try requireIdle(instance)
         busy.insert(instance)
+        wantedImages[instance] = image
         let plan: (record: UpdateRecord, spec: ContainerSpec)
         do {
             plan = try await self.plan(instance, image, settings)
             try Task.checkCancellation()
             try journal.write(plan.record)
         } catch {
-            busy.remove(instance)
+            release(instance)
             throw error
         }
         // A task of its own, since the one that asked may be cancelled at any moment.
@@ -178,7 +189,7 @@ public final class Updater {
     private func settle(_ instance: String, _ reason: String) async {
         // The task may be cancelled, and this has to be done all the same.
         let settled = await Task { await trySettling(instance, reason) }.value
-        if settled { busy.remove(instance) } else { settleInBackground(instance, reason) }
+        if settled { release(instance) } else { settleInBackground(instance, reason) }
     }
 
     private func settleInBackground(_ instance: String, _ reason: String) {
@@ -188,8 +199,13 @@ public final class Updater {
                 try? await EventLoop.sleep(for: delay)
                 delay = min(delay * 2, Self.lastRetry)
             }
-            busy.remove(instance)
+            release(instance)
         }
+    }
+
+    private func release(_ instance: String) {
+        busy.remove(instance)
+        wantedImages[instance] = nil
     }
 
     private func trySettling(_ instance: String, _ reason: String) async -> Bool {
