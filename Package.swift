@@ -151,6 +151,9 @@ let package = Package(
                 "RuntimeAPI", "Varlink", "JSON", "Daemon", "SystemIO", log, arguments,
             ]),
 
+        module("Cleaning", ["RuntimeAPI"]),
+        tests(of: "Cleaning", ["RuntimeAPI"]),
+
         module("Registry", ["SystemIO", "OCI", "JSON", "HTTPClient", "ImageStream"]),
         tests(of: "Registry", ["OCI", "SystemIO"]),
         program(
