@@ -153,6 +153,8 @@ let package = Package(
 
         module("Cleaning", ["RuntimeAPI"]),
         tests(of: "Cleaning", ["RuntimeAPI"]),
+        module("TextTable"),
+        tests(of: "TextTable"),
 
         module("Registry", ["SystemIO", "OCI", "JSON", "HTTPClient", "ImageStream"]),
         tests(of: "Registry", ["OCI", "SystemIO"]),
@@ -186,7 +188,7 @@ let package = Package(
             "cz",
             [
                 "ContainerzClient", "HealthProbe", "OCI", "JSON", "GRPCTransport", "GNOI",
-                "SystemIO",
+                "SystemIO", "TextTable",
                 grpc,
                 protobuf,
                 arguments,
