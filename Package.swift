@@ -153,6 +153,8 @@ let package = Package(
 
         module("Cleaning", ["RuntimeAPI"]),
         tests(of: "Cleaning", ["RuntimeAPI"]),
+        module("Schedule"),
+        tests(of: "Schedule"),
         module("TextTable"),
         tests(of: "TextTable"),
 
