@@ -158,6 +158,15 @@ let package = Package(
         module("TextTable"),
         tests(of: "TextTable"),
 
+        module("Janitor", ["SystemIO", "OCI", "ImageStream", "Varlink", "RuntimeAPI", "Cleaning"]),
+        tests(of: "Janitor", ["Cleaning", "RuntimeAPI", "SystemIO"]),
+        program(
+            "cz-janitor",
+            [
+                "Janitor", "Cleaning", "Schedule", "TextTable", "Daemon", "RuntimeAPI", "JSON",
+                "SystemIO", log, arguments,
+            ]),
+
         module("Registry", ["SystemIO", "OCI", "JSON", "HTTPClient", "ImageStream"]),
         tests(of: "Registry", ["OCI", "SystemIO"]),
         program(

@@ -17,6 +17,9 @@ public struct Folder: Hashable, Sendable {
         }
     }
 
+    /// A folder that is there; where it is not, using it fails.
+    public init(existing path: String) { self.path = path }
+
     /// The names of what is in it, but `.` and `..`, in no order.
     ///
     /// - Throws: `SystemError`.
