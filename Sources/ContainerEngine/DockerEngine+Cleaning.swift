@@ -14,7 +14,7 @@ extension DockerEngine {
             }
             return .init(
                 containers: uses,
-                images: images.map { Self.use(of: $0, by: containers) },
+                images: images.map { use(of: $0, by: containers) },
                 volumes: (listedVolumes.volumes ?? []).map { Self.use(of: $0, by: containers) })
         }
     }
@@ -56,15 +56,16 @@ extension DockerEngine {
         }
     }
 
-    private static func use(
+    private func use(
         of summary: ImageSummary, by containers: [ContainerSummary]
     ) -> ImageUse {
-        let image = image(summary)
+        let image = Self.image(summary)
         return ImageUse(
             id: image.id, names: image.names, digests: image.digests,
             labels: summary.labels ?? [:], size: image.size, created: image.created,
-            fetched: !image.digests.isEmpty, managed: false,
-            container: containers.first { isSameImage($0.imageID, image.id) }.map(name))
+            fetched: dialect.digestsTellOfFetching && !image.digests.isEmpty, managed: false,
+            container: containers.first { Self.isSameImage($0.imageID, image.id) }
+                .map(Self.name))
     }
 
     /// The label that Docker gives to those since 23.

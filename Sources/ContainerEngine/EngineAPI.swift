@@ -40,15 +40,18 @@ final class EngineAPI {
         for _ in 1..<Self.attempts {
             do {
                 return try decode(try await call("GET", path, query))
-            } catch let failure as Failure where EngineTexts.saysAskAgain(failure.message) {
+            } catch let failure as Failure
+                where failure.status >= 500 && EngineTexts.saysAskAgain(failure.message)
+            {
                 continue
             }
         }
         return try decode(try await call("GET", path, query))
     }
 
-    /// How often a question is asked that the engine could not answer just then.
-    private static let attempts = 5
+    /// How often a question is asked that the engine could not answer just then. Removing one
+    /// thing may take Podman as long as a few answers.
+    private static let attempts = 10
 
     /// The document, or nil where the engine knows no such thing.
     func find<Answer: Decodable>(
