@@ -147,6 +147,7 @@ let package = Package(
                 "SystemIO", "OCI", "JSON", "Varlink", "RuntimeAPI", "CosignSignature",
                 "DevicePolicy", "ContainerEngine", "ContainerUpdate", log,
             ]),
+        tests(of: "RuntimeService", ["RuntimeAPI", "SystemIO", log]),
         program(
             "cz-runtime",
             [
@@ -159,6 +160,22 @@ let package = Package(
             "ImageFetching",
             ["SystemIO", "OCI", "JSON", "HTTPClient", "ServerAddress", "ImageStream"]),
         tests(of: "ImageFetching", ["OCI", "SystemIO", "HTTPClient"]),
+        module("Cleaning", ["RuntimeAPI"]),
+        tests(of: "Cleaning", ["RuntimeAPI"]),
+        module("Schedule"),
+        tests(of: "Schedule"),
+        module("TextTable"),
+        tests(of: "TextTable"),
+
+        module("Janitor", ["SystemIO", "OCI", "ImageStream", "Varlink", "RuntimeAPI", "Cleaning"]),
+        tests(of: "Janitor", ["Cleaning", "RuntimeAPI", "SystemIO"]),
+        program(
+            "cz-janitor",
+            [
+                "Janitor", "Cleaning", "Schedule", "TextTable", "Daemon", "RuntimeAPI", "JSON",
+                "SystemIO", log, arguments,
+            ]),
+
         program(
             "cz-pull",
             [
@@ -190,7 +207,7 @@ let package = Package(
             "cz",
             [
                 "ContainerzClient", "HealthProbe", "OCI", "JSON", "ServerAddress", "GRPCTransport",
-                "GNOI", "SystemIO",
+                "GNOI", "SystemIO", "TextTable",
                 grpc,
                 protobuf,
                 arguments,

@@ -7,7 +7,7 @@ import SystemIO
 /// Every method throws `RuntimeError`, or `CancellationError` when the task is cancelled; a
 /// cancelled call leaves nothing half made.
 @EventLoop
-public protocol ContainerEngine: UpdateEngine {
+public protocol ContainerEngine: UpdateEngine, CleaningEngine {
     /// `docker`, `podman`.
     var name: String { get }
     var version: String { get }

@@ -94,8 +94,7 @@ extension CreateDocument {
     /// that again: what separates there cannot be in a path, or the policy would be asked for
     /// something else than what is mounted.
     private static func isPlain(_ path: String) -> Bool {
-        path.utf8.allSatisfy { $0 >= 0x20 && $0 != 0x7F && $0 != UInt8(ascii: ",") }
-            && !path.contains("\"")
+        path.utf8.allSatisfy { $0 >= 0x20 && $0 != 0x7F && !",\"".utf8.contains($0) }
     }
 
     static func restartPolicy(
@@ -149,12 +148,15 @@ extension CreateDocument {
         func invalid(_ reason: String) -> RuntimeError {
             .invalidArgument(field: "devices", reason: reason)
         }
-        guard device.source.hasPrefix("/"), isPlain(device.source), !device.source.contains(":")
+        guard device.source.hasPrefix("/"), isPlain(device.source),
+            !device.source.utf8.contains(UInt8(ascii: ":"))
         else {
             throw invalid("'\(InstanceName.printable(device.source))' is not an absolute path")
         }
         let destination = device.destination.isEmpty ? device.source : device.destination
-        guard destination.hasPrefix("/"), isPlain(destination), !destination.contains(":") else {
+        guard destination.hasPrefix("/"), isPlain(destination),
+            !destination.utf8.contains(UInt8(ascii: ":"))
+        else {
             throw invalid("'\(InstanceName.printable(destination))' is not an absolute path")
         }
         guard access(device.source, F_OK) == 0 else {
@@ -204,7 +206,9 @@ extension CreateDocument {
             throw .invalidArgument(field: "labels", reason: "a label has no name")
         }
         // Podman writes `name=value` and reads that again.
-        if let label = spec.labels.keys.first(where: { $0.contains("=") || !isPlain($0) }) {
+        if let label = spec.labels.keys.first(where: {
+            $0.utf8.contains(UInt8(ascii: "=")) || !isPlain($0)
+        }) {
             throw .invalidArgument(
                 field: "labels",
                 reason:

@@ -17,11 +17,11 @@ extension DockerEngine {
         }
     }
 
-    private func summaries() async throws -> [ImageSummary] {
+    func summaries() async throws -> [ImageSummary] {
         try await api.get("/images/json")
     }
 
-    private static func image(_ summary: ImageSummary) -> Image {
+    static func image(_ summary: ImageSummary) -> Image {
         // Two of the engine's names may be one to clients.
         var names: [ImageName] = []
         for name in (summary.repoTags ?? []).compactMap({ ImageName(engineName: $0) })

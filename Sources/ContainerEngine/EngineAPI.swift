@@ -37,18 +37,22 @@ final class EngineAPI {
     func get<Answer: Decodable>(
         _ path: String, _ query: [(String, String)] = [], as type: Answer.Type = Answer.self
     ) async throws -> Answer {
-        for _ in 1..<Self.attempts {
+        for attempt in 1..<Self.attempts {
             do {
                 return try decode(try await call("GET", path, query))
-            } catch let failure as Failure where EngineTexts.saysAskAgain(failure.message) {
-                continue
+            } catch let failure as Failure
+                where failure.status >= 500 && EngineTexts.saysAskAgain(failure.message)
+            {
+                try await EventLoop.sleep(for: Self.pause * attempt)
             }
         }
         return try decode(try await call("GET", path, query))
     }
 
-    /// How often a question is asked that the engine could not answer just then.
-    private static let attempts = 5
+    /// How often a question is asked that the engine could not answer just then, and how much
+    /// longer is waited each time: about as long as Podman takes to remove an image.
+    private static let attempts = 10
+    private static let pause: Duration = .milliseconds(5)
 
     /// The document, or nil where the engine knows no such thing.
     func find<Answer: Decodable>(

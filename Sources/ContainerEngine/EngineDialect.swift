@@ -34,6 +34,10 @@ enum EngineDialect: String, Sendable {
     /// Whether removing an image by force takes the containers made of it along.
     var forcedImageRemovalTakesContainers: Bool { self == .podman }
 
+    /// Whether only images that the engine fetched itself have digests of manifests; Podman gives
+    /// some to all.
+    var digestsTellOfFetching: Bool { self == .docker }
+
     /// Whether a log's frames can carry times exact enough to go on from; Podman's have whole
     /// seconds, and end lines that the container did not.
     var hasExactLogTimes: Bool { self == .docker }

@@ -114,6 +114,7 @@ struct ContainerDocument: Decodable {
         var restarting: Bool?
         var exitCode: Int?
         var startedAt: String?
+        var finishedAt: String?
         var health: Health?
 
         struct Health: Decodable {
@@ -129,6 +130,7 @@ struct ContainerDocument: Decodable {
             case restarting = "Restarting"
             case exitCode = "ExitCode"
             case startedAt = "StartedAt"
+            case finishedAt = "FinishedAt"
             case health = "Health"
         }
     }

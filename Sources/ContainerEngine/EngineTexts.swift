@@ -13,9 +13,12 @@ enum EngineTexts {
             || text.contains("failed to bind host port")
     }
 
-    /// Podman looks at processes that may end while it does.
+    /// Podman looks at processes that may end while it does, and lists containers and images one
+    /// by one although they may come or go meanwhile: it takes that for damage.
     static func saysAskAgain(_ text: String) -> Bool {
-        text.contains("no such process")
+        text.contains("no such process") || text.contains("image not known")
+            || text.contains("no such container") || text.contains("layer not known")
+            || text.contains("image to resolve the")
     }
 
     /// Podman answers 500.

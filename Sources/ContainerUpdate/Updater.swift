@@ -29,6 +29,8 @@ public final class Updater {
     private let logger: Logger
     /// Instances that nobody else may touch now.
     private var busy: Set<String> = []
+    /// What they are to become.
+    private var wantedImages: [String: ImageName] = [:]
     /// Instances that are looked after, until somebody else touches them.
     private var watches: [String: Task<Void, Never>] = [:]
 
@@ -73,6 +75,14 @@ public final class Updater {
         if busy.contains(instance) { throw .updateInProgress(name: instance) }
     }
 
+    /// Whether nobody else may touch the instance now.
+    public func isBusy(_ instance: String) -> Bool { busy.contains(instance) }
+
+    /// The images that instances are about to be made of.
+    public var imagesUnderUpdate: Set<ImageName> {
+        Set(wantedImages.values.map { (try? $0.familiar()) ?? $0 })
+    }
+
     /// The instance is gone, and so is what there was to tell of its last update.
     public func forget(_ instance: String) {
         guard let record = journal.records[instance], !record.isUnfinished else { return }
@@ -109,8 +119,12 @@ public final class Updater {
     public func update(
         _ instance: String, to image: ImageName, _ settings: ContainerSpec, detach: Bool
     ) async throws {
+        guard InstanceName.mayBeInstance(instance) else {
+            throw RuntimeError.containerNotFound(name: instance)
+        }
         if busy.contains(instance) { throw RuntimeError.updateInProgress(name: instance) }
         busy.insert(instance)
+        wantedImages[instance] = image
         await endWatch(instance)
         let plan: (record: UpdateRecord, spec: ContainerSpec)
         do {
@@ -118,7 +132,7 @@ public final class Updater {
             try Task.checkCancellation()
             try journal.write(plan.record)
         } catch {
-            busy.remove(instance)
+            release(instance)
             throw error
         }
         // A task of its own, since the one that asked may be cancelled at any moment.
@@ -184,7 +198,7 @@ public final class Updater {
     private func settle(_ instance: String, _ reason: String) async {
         // The task may be cancelled, and this has to be done all the same.
         let settled = await Task { await trySettling(instance, reason) }.value
-        if settled { busy.remove(instance) } else { settleInBackground(instance, reason) }
+        if settled { release(instance) } else { settleInBackground(instance, reason) }
     }
 
     private func settleInBackground(_ instance: String, _ reason: String) {
@@ -194,8 +208,13 @@ public final class Updater {
                 try? await EventLoop.sleep(for: delay)
                 delay = min(delay * 2, Self.lastRetry)
             }
-            busy.remove(instance)
+            release(instance)
         }
+    }
+
+    private func release(_ instance: String) {
+        busy.remove(instance)
+        wantedImages[instance] = nil
     }
 
     private func trySettling(_ instance: String, _ reason: String) async -> Bool {

@@ -32,7 +32,7 @@ enum StatusTable {
             .driverNotFound, .pathNotFound, .pluginNotFound:
             .notFound
         case .imageInUse, .containerRunning, .volumeInUse, .pluginInUse, .restartPolicyRejected,
-            .userRejected:
+            .userRejected, .stillNeeded:
             .failedPrecondition
         case .containerExists, .volumeExists, .pluginExists: .alreadyExists
         case .portInUse, .stopFailed, .engineUnavailable, .updateInProgress: .unavailable

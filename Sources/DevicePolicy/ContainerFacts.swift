@@ -37,7 +37,7 @@ public struct SharedFolder: Hashable, Sendable {
 
     /// The folders that a container with this specification has.
     public static func all(of spec: ContainerSpec, _ volumes: [KnownVolume]) -> [SharedFolder] {
-        spec.volumes.filter { $0.name.hasPrefix("/") }
+        spec.volumes.filter(\.isBind)
             .map { SharedFolder($0.name, isWritable: !$0.readOnly) }
             + volumes.compactMap { SharedFolder($0.volume) }
     }
@@ -45,7 +45,7 @@ public struct SharedFolder: Hashable, Sendable {
     /// The folder that a volume stands for; nil when it is storage of its own.
     public init?(_ volume: Volume) {
         guard volume.driver == VolumeSpec.localDriver, let device = volume.options["device"],
-            device.hasPrefix("/")
+            device.utf8.first == UInt8(ascii: "/")
         else { return nil }
         self.init(device, isWritable: true)
     }

@@ -52,10 +52,13 @@ public enum Runtime {
             public var archive: Int
             /// The only tag in the archive; nil for whatever that is.
             public var image: ImageName?
+            /// Whether it can be fetched again from where it comes; nil for false.
+            public var fetched: Bool?
 
-            public init(archive: Int = 0, image: ImageName?) {
+            public init(archive: Int = 0, image: ImageName?, fetched: Bool? = nil) {
                 self.archive = archive
                 self.image = image
+                self.fetched = fetched
             }
         }
 

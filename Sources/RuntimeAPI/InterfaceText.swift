@@ -168,6 +168,63 @@ extension Runtime {
           total: int
         )
 
+        # A container as whoever cleans up has to see it.
+        type ContainerUse (
+          id: string,
+          name: string,
+          # As in Container.
+          image: ?ImageName,
+          imageID: string,
+          state: (created, running, paused, restarting, removing, exited, dead),
+          labels: [string]string,
+          created: int,
+          # When it ended last, in seconds since 1970; absent while it runs and when it never did.
+          finished: ?int,
+          # Whether its restart policy may start it again.
+          restarts: bool,
+          # Whether it was started through this interface.
+          managed: bool,
+          # Who needs it at this moment, an update or a start under way; absent for nobody.
+          held: ?string
+        )
+
+        # An image as whoever cleans up has to see it.
+        type ImageUse (
+          id: string,
+          # As in Image.
+          names: []ImageName,
+          digests: []string,
+          labels: [string]string,
+          size: int,
+          created: int,
+          # When it was loaded, or a container used it, for the last time, in seconds since 1970. The runtime
+          # remembers that itself; of an image that came in another way, when it was seen first.
+          lastUsed: int,
+          # Whether it can be fetched again; one that was pushed cannot.
+          fetched: bool,
+          # Whether it was loaded through this interface.
+          managed: bool,
+          # A container of it, running or not; absent where there is none.
+          container: ?string,
+          # As in ContainerUse.
+          held: ?string
+        )
+
+        # A volume as whoever cleans up has to see it.
+        type VolumeUse (
+          name: string,
+          labels: [string]string,
+          created: int,
+          # Whether the engine made it up for a container, and nobody gave it a name.
+          anonymous: bool,
+          # Whether it was made through this interface, or for a container that was.
+          managed: bool,
+          # A container that mounts it, running or not; absent where there is none.
+          container: ?string,
+          # As in ContainerUse.
+          held: ?string
+        )
+
         # The engine and its storage. storage is absent when the runtime cannot see that file system.
         method GetInfo() -> (
           # `docker`, `podman` and so on.
@@ -186,9 +243,10 @@ extension Runtime {
         # archive is the index of a descriptor, a pipe's read end or a file, that holds one
         # docker-archive with one image and `image` as its only tag (any, when absent), verified by the
         # caller. The end of the stream ends the archive; one that ends early is not loaded.
+        # fetched says that it can be fetched again from where it comes, so that cleaning may take it.
         # With `more`, replies that hold only `received`, the bytes read so far, come before the last.
         # [Supports 'more' flag]
-        method LoadImage(archive: int, image: ?ImageName) -> (
+        method LoadImage(archive: int, image: ?ImageName, fetched: ?bool) -> (
           loaded: ?[]ImageName,
           received: ?int
         )
@@ -285,6 +343,26 @@ extension Runtime {
         # Removes a plugin that was stopped.
         method RemovePlugin(name: string) -> ()
 
+        # Every container, image and volume, with what there is to know before any is cleaned away.
+        method SurveyUse() -> (
+          containers: []ContainerUse,
+          images: []ImageUse,
+          volumes: []VolumeUse,
+          storage: ?Storage
+        )
+
+        # Removes a container that does not run and that nobody has touched since SurveyUse told of it;
+        # volumes stay. Otherwise it fails with StillNeeded: no start or update can come in between.
+        # removed is false when it was gone already.
+        method RemoveUnusedContainer(id: string, finished: ?int) -> (removed: bool)
+
+        # Removes an image with all its names, likewise: names and lastUsed have to be what they were, no
+        # container may be made of it, and no load, start or update under way may need it.
+        method RemoveUnusedImage(id: string, names: []ImageName, lastUsed: int) -> (removed: bool)
+
+        # Removes a volume that nobody named and labelled and that no container mounts, likewise.
+        method RemoveUnusedVolume(name: string) -> (removed: bool)
+
         # There is no such image on the device.
         error ImageNotFound (image: ImageName)
 
@@ -364,6 +442,9 @@ extension Runtime {
 
         # Not enough room where the engine keeps its images.
         error InsufficientStorage (reason: string)
+
+        # What was to be cleaned away is in use, or is not what it was when it was looked at.
+        error StillNeeded (object: string, reason: string)
 
         # Nobody answers on the engine's socket. It may be back soon.
         error EngineUnavailable (reason: string)

@@ -77,11 +77,13 @@ extension RuntimeClient {
     /// - Parameters:
     ///   - archive: the read end of a pipe, or a file; closed here once passed on.
     ///   - image: the only tag in the archive; nil for whatever that is.
+    ///   - fetched: whether it can be fetched again from where it comes.
     public func load(
-        _ archive: consuming Descriptor, as image: ImageName?
+        _ archive: consuming Descriptor, as image: ImageName?, fetched: Bool = false
     ) async throws -> [ImageName] {
         let reply = try await call(
-            Runtime.LoadImage.self, .init(image: image), passing: PassedDescriptors(archive))
+            Runtime.LoadImage.self, .init(image: image, fetched: fetched ? true : nil),
+            passing: PassedDescriptors(archive))
         return reply.loaded ?? []
     }
 

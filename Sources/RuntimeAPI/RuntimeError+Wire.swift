@@ -32,13 +32,14 @@ extension RuntimeError {
         case stopFailed = "StopFailed"
         case loadFailed = "LoadFailed"
         case insufficientStorage = "InsufficientStorage"
+        case stillNeeded = "StillNeeded"
         case engineUnavailable = "EngineUnavailable"
         case engineFailed = "EngineFailed"
     }
 
     private enum CodingKeys: CodingKey {
         case image, container, name, port, network, volume, driver, plugin, path, field, user,
-            rule, reason
+            object, rule, reason
     }
 
     public var errorName: String { "\(Runtime.interface).\(wireName.rawValue)" }
@@ -72,6 +73,7 @@ extension RuntimeError {
         case .stopFailed: .stopFailed
         case .loadFailed: .loadFailed
         case .insufficientStorage: .insufficientStorage
+        case .stillNeeded: .stillNeeded
         case .engineUnavailable: .engineUnavailable
         case .engineFailed: .engineFailed
         }
@@ -118,6 +120,9 @@ extension RuntimeError {
         case .startFailed(let name, let reason), .stopFailed(let name, let reason),
             .updateFailed(let name, let reason):
             try fields.encode(name, forKey: .name)
+            try fields.encode(reason, forKey: .reason)
+        case .stillNeeded(let object, let reason):
+            try fields.encode(object, forKey: .object)
             try fields.encode(reason, forKey: .reason)
         case .notSupported(let reason), .restartPolicyRejected(let reason), .loadFailed(let reason),
             .insufficientStorage(let reason), .engineUnavailable(let reason),
@@ -169,6 +174,7 @@ extension RuntimeError {
             case .stopFailed: .stopFailed(name: try text(.name), reason: try text(.reason))
             case .loadFailed: .loadFailed(reason: try text(.reason))
             case .insufficientStorage: .insufficientStorage(reason: try text(.reason))
+            case .stillNeeded: .stillNeeded(try text(.object), reason: try text(.reason))
             case .engineUnavailable: .engineUnavailable(reason: try text(.reason))
             case .engineFailed: .engineFailed(reason: try text(.reason))
             }

@@ -50,6 +50,8 @@ public enum RuntimeError: InterfaceError, Hashable {
     case loadFailed(reason: String)
     /// Not enough room where the engine keeps its images.
     case insufficientStorage(reason: String)
+    /// What was to be cleaned away is in use, or is not what it was when it was looked at.
+    case stillNeeded(String, reason: String)
     /// Nobody answers on the engine's socket.
     case engineUnavailable(reason: String)
     /// The engine failed in a way that none of the others describes.
@@ -94,6 +96,7 @@ extension RuntimeError: CustomStringConvertible {
         case .stopFailed(let name, let reason): "container \(name) did not stop: \(reason)"
         case .loadFailed(let reason): "the engine did not load the image: \(reason)"
         case .insufficientStorage(let reason): "not enough storage: \(reason)"
+        case .stillNeeded(let object, let reason): "\(object) stays: \(reason)"
         case .engineUnavailable(let reason): "the container engine is not available: \(reason)"
         case .engineFailed(let reason): "the container engine failed: \(reason)"
         }

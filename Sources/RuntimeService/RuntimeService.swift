@@ -11,17 +11,21 @@ import Varlink
 @EventLoop
 public struct RuntimeService {
     let engines: EngineConnector
-    private let updater: Updater
+    let updater: Updater
     let policies: PolicyKeeper
     let signatures: SignatureStore
+    let records: UseRecords
+    let reservations = Reservations()
     let logger: Logger
 
     public init(
-        _ engines: EngineConnector, _ updater: Updater, _ policies: PolicyKeeper, logger: Logger
+        _ engines: EngineConnector, _ updater: Updater, _ policies: PolicyKeeper,
+        _ records: UseRecords, logger: Logger
     ) {
         self.engines = engines
         self.updater = updater
         self.policies = policies
+        self.records = records
         signatures = policies.signatures
         self.logger = logger
     }
@@ -33,6 +37,7 @@ public struct RuntimeService {
         addContainers(to: &service)
         addVolumes(to: &service)
         addPlugins(to: &service)
+        addCleaning(to: &service)
         return service
     }
 
@@ -54,12 +59,19 @@ public struct RuntimeService {
             try await load(call)
         }
         service.on(Runtime.AttachSignatures.self) { call in
-            try await attach(call.parameters)
+            let wanted = call.parameters
+            let things = Reservations.Things(
+                images: Self.familiar([wanted.name]), imageIDs: [wanted.image])
+            try await reservations.use(things) { try await attach(wanted) }
             return Nothing()
         }
         service.on(Runtime.TagImage.self) { call in
             let image = call.parameters.image
-            try await engines.use { try await $0.tag(image, as: call.parameters.as) }
+            let things = Reservations.Things(
+                images: Self.familiar([image, call.parameters.as]))
+            try await reservations.use(things) {
+                try await engines.use { try await $0.tag(image, as: call.parameters.as) }
+            }
             logger.info("tagged", metadata: ["image": "\(image)", "as": "\(call.parameters.as)"])
             return Nothing()
         }
@@ -82,17 +94,24 @@ public struct RuntimeService {
             return .init(containers: updater.annotate(containers))
         }
         service.on(Runtime.StartContainer.self) { call in
-            try await updater.requireIdle(call.parameters.spec.name)
-            let name = try await engines.use { try await $0.start(call.parameters.spec) }
+            let spec = call.parameters.spec
+            let name = try await reservations.use(Self.things(of: spec)) {
+                try await updater.requireIdle(spec.name)
+                let name = try await engines.use { try await $0.start(spec) }
+                await noteUse(by: name)
+                return name
+            }
             logger.info("started", metadata: ["container": "\(name)"])
             return .init(name: name)
         }
         service.on(Runtime.StopContainer.self) { call in
             let wanted = call.parameters
-            try await updater.requireIdle(wanted.name)
-            try await engines.use {
-                try await $0.stop(
-                    container: wanted.name, force: wanted.force, restart: wanted.restart)
+            try await reservations.use(.init(containers: [wanted.name])) {
+                try await updater.requireIdle(wanted.name)
+                try await engines.use {
+                    try await $0.stop(
+                        container: wanted.name, force: wanted.force, restart: wanted.restart)
+                }
             }
             logger.info(
                 wanted.restart ? "restarted" : "stopped", metadata: ["container": "\(wanted.name)"])
@@ -100,18 +119,29 @@ public struct RuntimeService {
         }
         service.on(Runtime.RemoveContainer.self) { call in
             let wanted = call.parameters
-            try await updater.requireIdle(wanted.name)
-            try await engines.use {
-                try await $0.remove(container: wanted.name, force: wanted.force)
+            try await reservations.use(.init(containers: [wanted.name])) {
+                try await updater.requireIdle(wanted.name)
+                await noteUse(by: wanted.name)
+                try await engines.use {
+                    try await $0.remove(container: wanted.name, force: wanted.force)
+                }
+                updater.forget(wanted.name)
             }
-            updater.forget(wanted.name)
             logger.info("removed", metadata: ["container": "\(wanted.name)"])
             return Nothing()
         }
         service.on(Runtime.UpdateContainer.self) { call in
             let wanted = call.parameters
-            try await updater.update(
-                wanted.name, to: wanted.image, wanted.settings, detach: wanted.detach)
+            var things = Self.things(of: wanted.settings)
+            things.images = Self.familiar([wanted.image])
+            things.containers = [wanted.name]
+            try await reservations.use(things) {
+                // The old one's as well, which somebody may want to go back to.
+                await noteUse(by: wanted.name)
+                try await updater.update(
+                    wanted.name, to: wanted.image, wanted.settings, detach: wanted.detach)
+                await noteUse(by: wanted.name)
+            }
             return Nothing()
         }
         service.on(Runtime.StreamLogs.self) { call in
@@ -189,13 +219,17 @@ public struct RuntimeService {
         }()
         defer { counter.finish() }
         var next = Self.progressStep
-        let loaded = try await engines.use { engine in
-            let descriptor = try call.takeDescriptor(archive, parameter: "archive")
-            return try await engine.load(descriptor, as: image) { count in
-                guard wantsMore, count >= next else { return }
-                next = count + Self.progressStep
-                counter.yield(count)
+        let loaded = try await reservations.use(.init(isLoad: true)) {
+            let loaded = try await engines.use { engine in
+                let descriptor = try call.takeDescriptor(archive, parameter: "archive")
+                return try await engine.load(descriptor, as: image) { count in
+                    guard wantsMore, count >= next else { return }
+                    next = count + Self.progressStep
+                    counter.yield(count)
+                }
             }
+            await noteLoad(of: loaded, fetched: call.parameters.fetched ?? false)
+            return loaded
         }
         counter.finish()
         try await reporting

@@ -18,6 +18,9 @@ public struct Folder: Hashable, Sendable {
         }
     }
 
+    /// A folder that is there; where it is not, using it fails.
+    public init(existing path: String) { self.path = path }
+
     /// Makes sure that nobody but root and this program's user can put anything in it.
     ///
     /// - Throws: `SystemError` with EPERM.

@@ -36,7 +36,7 @@ struct ServeCommand: ParsableCommand {
     @Option(help: "The engine's socket, in place of the usual ones.")
     var engineSocket: String?
 
-    @Option(help: "Where the state of updates is kept.")
+    @Option(help: "Where the state of updates and the use of images is kept.")
     var stateDir = "/var/lib/containerz"
 
     @Option(
@@ -69,23 +69,24 @@ struct ServeCommand: ParsableCommand {
         let logger = Logger(label: "cz-runtime") { DaemonLogHandler(label: $0, format: format) }
         let kind = DockerEngine.Kind(rawValue: engine.rawValue)
         let group = UserGroup.identifier(of: socketGroup ?? Self.usualGroup)
-        let (path, engineSocket, updates) = (socket, engineSocket, "\(stateDir)/updates")
-        let signatures = "\(stateDir)/signatures"
+        let (path, engineSocket, state) = (socket, engineSocket, stateDir)
         let policyFile = PolicyFile(policy)
         var proof = Proof()
         proof.settleTime = .milliseconds(Int64(settleTime * 1000))
         let failure: String? = EventLoopExecutor.run { @EventLoop [proof] in
             do {
                 let policies = try PolicyKeeper(
-                    policyFile, try SignatureStore(signatures), logger: logger)
+                    policyFile, try SignatureStore("\(state)/signatures"), logger: logger)
                 let engines = EngineConnector(
                     kind, socket: engineSocket, policies: policies, logger: logger)
                 let updater = Updater(
-                    engines, journal: try UpdateJournal(updates), proof: proof, logger: logger)
+                    engines, journal: try UpdateJournal("\(state)/updates"), proof: proof,
+                    logger: logger)
+                let records = try UseRecords(state, logger: logger)
                 let listeners = try await Self.listeners(path, group)
                 try await serve(
                     on: listeners,
-                    RuntimeService(engines, updater, policies, logger: logger), updater,
+                    RuntimeService(engines, updater, policies, records, logger: logger), updater,
                     policies, logger)
                 return nil
             } catch {

@@ -1,6 +1,7 @@
 import ArgumentParser
 import ContainerzClient
 import SystemIO
+import TextTable
 
 struct ContainerListCommand: ParsableCommand {
     static let configuration = CommandConfiguration(

@@ -1,6 +1,7 @@
 import ArgumentParser
 import ContainerzClient
 import SystemIO
+import TextTable
 
 struct ImageListCommand: ParsableCommand {
     static let configuration = CommandConfiguration(

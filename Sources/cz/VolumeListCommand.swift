@@ -1,6 +1,7 @@
 import ArgumentParser
 import ContainerzClient
 import SystemIO
+import TextTable
 
 struct VolumeListCommand: ParsableCommand {
     static let configuration = CommandConfiguration(

@@ -74,4 +74,17 @@ struct EngineTextsTests {
         let name = InstanceName.makeUp(for: ImageName(repository: "apps/web", tag: "1"))
         #expect(name.hasPrefix("web-") && InstanceName.isValid(name))
     }
+
+    @Test(
+        "A listing is asked for again when something came or went meanwhile",
+        arguments: [
+            "container 475b does not exist in database: no such container",
+            "retrieving parent of image \"24\": you may need to remove the image to resolve the "
+                + "error: reading image \"8c\": locating image with ID \"8c\": image not known",
+            "locating item named \"manifest\" for image with ID \"b8\" (consider removing the "
+                + "image to resolve the issue): file does not exist",
+        ])
+    func askAgain(_ text: String) {
+        #expect(EngineTexts.saysAskAgain(text))
+    }
 }

@@ -74,10 +74,4 @@ struct ProgressLineTests {
         #expect(ProgressLine.time(.infinity) == "a long time")
         #expect(ProgressLine.scaled(5 << 40) == "5120.0 GiB")
     }
-
-    @Test func aTableIsAlignedAndPrintsNoControlCharacters() {
-        var table = Table(["A", "LONG", "C"])
-        table.add(["abc", "x\u{1B}[2J", "y"])
-        #expect(table.text == "A    LONG   C\nabc  x?[2J  y\n")
-    }
 }

@@ -29,7 +29,7 @@ struct InterfaceTests {
             .portInUse(8080), .volumeExists("v"), .volumeInUse("v", container: "c"),
             .pathNotFound("/x"), .driverNotFound("d"), .invalidArgument(field: "f", reason: "r"),
             .notPermitted(rule: "u", reason: "r"), .userRejected(user: "u", reason: "r"),
-            .insufficientStorage(reason: "r"),
+            .insufficientStorage(reason: "r"), .stillNeeded("o", reason: "r"),
         ])
     func roundTrip(_ error: RuntimeError) throws {
         let data = try JSONEncoder().encode(error)

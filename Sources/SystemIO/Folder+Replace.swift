@@ -1,0 +1,26 @@
+import Glibc
+
+extension Folder {
+    /// Puts a file in place of the one of that name, if any, so that a power cut leaves the one
+    /// before or the one after.
+    ///
+    /// - Throws: `SystemError`.
+    public func replace(
+        _ name: String, with bytes: [UInt8], mode: mode_t = 0o600
+    ) throws(SystemError) {
+        let place = "\(path)/\(name)"
+        let new = "\(place).new"
+        let file = try Descriptor.open(new, O_WRONLY | O_CREAT | O_TRUNC, mode: mode)
+        do throws(SystemError) {
+            try bytes.withUnsafeBytes { buffer in
+                Result { () throws(SystemError) in try file.writeAll(buffer) }
+            }.get()
+            try check("fsync", on: new) { fsync(file.number) }
+            try check("rename", on: place) { rename(new, place) }
+        } catch {
+            unlink(new)
+            throw error
+        }
+        try synchronise()
+    }
+}

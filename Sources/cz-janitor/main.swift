@@ -1,0 +1,6 @@
+import ArgumentParser
+import Daemon
+import SystemIO
+
+Signals.block(Lifecycle.signals)
+JanitorCommand.main()

@@ -1,0 +1,53 @@
+import Cleaning
+import FoundationEssentials
+import RuntimeAPI
+import Testing
+
+@testable import Janitor
+
+@Suite("Metrics")
+struct MetricsTests {
+    private func summary() -> CleaningSummary {
+        var summary = CleaningSummary(isDryRun: false)
+        let image = ImageUse(id: "sha256:a", size: 1000)
+        summary.add(CleaningEntry(Decision(.image(image), .remove(.untagged)), .removed))
+        summary.add(CleaningEntry(Decision(.image(image), .remove(.untagged)), .failed("no")))
+        summary.add(CleaningEntry(Decision(.image(image), .keep(.running)), .kept))
+        summary.storage = .init(free: 5, total: 10)
+        return summary
+    }
+
+    @Test("They say what the last run came to, each with its help and type")
+    func text() {
+        let text = MetricsFile.text(summary(), time: 100, duration: 1.5)
+        for line in [
+            "containerz_janitor_last_run_timestamp_seconds 100",
+            "containerz_janitor_last_run_duration_seconds 1.5",
+            "containerz_janitor_last_run_success 0",
+            #"containerz_janitor_removed{kind="image"} 1"#,
+            #"containerz_janitor_removed{kind="container"} 0"#,
+            "containerz_janitor_reclaimed_bytes 1000", "containerz_janitor_kept 1",
+            "containerz_janitor_failed 1", "containerz_janitor_storage_free_bytes 5",
+        ] { #expect(text.contains("\(line)\n"), "\(line)") }
+        let samples = text.split(separator: "\n").filter { !$0.hasPrefix("#") }
+            .compactMap { $0.split(whereSeparator: { "{ ".contains($0) }).first }
+        for name in Set(samples) {
+            #expect(text.contains("# HELP \(name) "))
+            #expect(text.contains("# TYPE \(name) gauge\n"))
+        }
+    }
+
+    @Test("They take the place of those before, for everybody to read")
+    func file() throws {
+        let folder = URL.temporaryDirectory.appending(path: "metrics.\(UUID().uuidString)").path
+        try FileManager.default.createDirectory(
+            atPath: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        for time in [100, 200] as [Int64] {
+            try MetricsFile("\(folder)/janitor.prom").write(summary(), time: time, duration: 1)
+        }
+        let text = try String(contentsOf: URL(filePath: "\(folder)/janitor.prom"), encoding: .utf8)
+        #expect(text.contains("timestamp_seconds 200\n"))
+        #expect(try FileManager.default.contentsOfDirectory(atPath: folder) == ["janitor.prom"])
+    }
+}
