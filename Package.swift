@@ -127,6 +127,8 @@ let package = Package(
         tests(of: "AccessControl", ["Authorization", "GRPCTransport", "SystemIO", grpc]),
 
         module("GRPCHealth", [grpc, grpcProtobuf, protobuf], exclude: ["protos"]),
+        module("HealthService", ["SystemIO", "GRPCHealth", grpc, protobuf]),
+        tests(of: "HealthService", ["SystemIO", "GRPCHealth", grpc]),
         module(
             "HealthProbe",
             ["SystemIO", "HTTPClient", "GRPCTransport", "GRPCHealth", grpc, protobuf]),
@@ -187,8 +189,8 @@ let package = Package(
         program(
             "cz",
             [
-                "ContainerzClient", "HealthProbe", "OCI", "JSON", "ServerAddress", "GRPCTransport",
-                "GNOI", "SystemIO",
+                "ContainerzClient", "HealthProbe", "OCI", "JSON",
+                "ServerAddress", "GRPCTransport", "GNOI", "SystemIO",
                 grpc,
                 protobuf,
                 arguments,
