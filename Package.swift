@@ -130,6 +130,10 @@ let package = Package(
         module("HealthService", ["SystemIO", "GRPCHealth", grpc, protobuf]),
         tests(of: "HealthService", ["SystemIO", "GRPCHealth", grpc]),
         module(
+            "GRPCReflection", [grpc, grpcProtobuf, protobuf],
+            resources: [.embedInCode("descriptors.pb")], exclude: ["protos"]),
+        tests(of: "GRPCReflection", [grpc, protobuf]),
+        module(
             "HealthProbe",
             ["SystemIO", "HTTPClient", "GRPCTransport", "GRPCHealth", grpc, protobuf]),
         tests(of: "HealthProbe"),
