@@ -184,7 +184,8 @@ let package = Package(
             "containerzd",
             [
                 "ContainerzService", "AccessControl", "Authorization", "JSON", "RuntimeAPI",
-                "GRPCTransport", "Daemon", "SystemIO", grpc, log, arguments,
+                "GRPCTransport", "Daemon", "SystemIO", "HealthService", "GRPCReflection", grpc, log,
+                arguments,
             ]),
 
         module(
