@@ -170,6 +170,9 @@ let package = Package(
                 "RuntimeAPI", "Varlink", "OCI", "JSON", "SystemIO", arguments,
             ]),
 
+        module("LabCertificates", ["SystemIO", "COpenSSL"]),
+        tests(of: "LabCertificates", ["SystemIO", "COpenSSL"]),
+
         module("GNOI", [grpc, grpcProtobuf, protobuf], exclude: ["protos"]),
         module(
             "ContainerzService",
