@@ -197,7 +197,7 @@ let package = Package(
         program(
             "cz",
             [
-                "ContainerzClient", "HealthProbe", "OCI", "JSON",
+                "ContainerzClient", "HealthProbe", "LabCertificates", "OCI", "JSON",
                 "ServerAddress", "GRPCTransport", "GNOI", "SystemIO",
                 grpc,
                 protobuf,
