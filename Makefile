@@ -145,8 +145,12 @@ lint:
 	$(SWIFT) format lint --strict --parallel --recursive Package.swift Sources Tests
 	for script in $$(grep -rlE '^#!/bin/(ba)?sh' .ci packaging Tests); do bash -n "$$script"; done
 
-## generate    generate the gRPC code anew from the .proto files
-PROTO_MODULES := GNOI GRPCHealth
+## generate    generate the gRPC code, and what reflection says of it, anew from the .proto files
+PROTO_MODULES := GNOI GRPCHealth GRPCReflection
+# Spoken with the messages of v1, which are the same.
+DESCRIBED_ONLY := grpc/reflection/v1alpha/reflection.proto
+# What reflection answers with.
+DESCRIPTORS := Sources/GRPCReflection/descriptors.pb
 GENERATOR_OPTIONS := Visibility=Public,FileNaming=DropPath
 .PHONY: generate
 generate:
@@ -156,7 +160,7 @@ generate:
 	for module in $(PROTO_MODULES); do
 	    protos=Sources/$$module/protos generated=Sources/$$module/Generated
 	    # Messages come from every file, stubs from those that define a service.
-	    messages=$$(cd $$protos && find . -name '*.proto' -printf '%P\n' | sort)
+	    messages=$$(cd $$protos && find . -name '*.proto' ! -path './$(DESCRIBED_ONLY)' -printf '%P\n' | sort)
 	    services=$$(cd $$protos && grep --files-with-matches '^service ' $$messages)
 	    rm -rf $$generated
 	    mkdir -p $$generated
@@ -165,6 +169,9 @@ generate:
 	    protoc --proto_path=$$protos --plugin="$$plugins/protoc-gen-grpc-swift-2" \
 	        --grpc-swift-2_out=$$generated --grpc-swift-2_opt=$(GENERATOR_OPTIONS) $$services
 	done
+	protoc $(PROTO_MODULES:%=--proto_path=Sources/%/protos) --include_imports \
+	    --descriptor_set_out=$(DESCRIPTORS) \
+	    $$(find $(PROTO_MODULES:%=Sources/%/protos) -name '*.proto' -printf '%P\n' | sort)
 
 ## clean       remove everything that was built
 .PHONY: clean

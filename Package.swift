@@ -131,6 +131,12 @@ let package = Package(
         tests(of: "AccessControl", ["Authorization", "GRPCTransport", "SystemIO", grpc, log]),
 
         module("GRPCHealth", [grpc, grpcProtobuf, protobuf], exclude: ["protos"]),
+        module("HealthService", ["SystemIO", "GRPCHealth", grpc, protobuf]),
+        tests(of: "HealthService", ["SystemIO", "GRPCHealth", grpc]),
+        module(
+            "GRPCReflection", [grpc, grpcProtobuf, protobuf],
+            resources: [.embedInCode("descriptors.pb")], exclude: ["protos"]),
+        tests(of: "GRPCReflection", [grpc, protobuf]),
         module(
             "HealthProbe",
             ["SystemIO", "HTTPClient", "GRPCTransport", "GRPCHealth", grpc, protobuf]),
@@ -183,6 +189,9 @@ let package = Package(
                 "RuntimeAPI", "Varlink", "OCI", "JSON", "SystemIO", arguments,
             ]),
 
+        module("LabCertificates", ["SystemIO", "COpenSSL"]),
+        tests(of: "LabCertificates", ["SystemIO", "COpenSSL"]),
+
         module("GNOI", [grpc, grpcProtobuf, protobuf], exclude: ["protos"]),
         module(
             "ContainerzService",
@@ -197,7 +206,8 @@ let package = Package(
             "containerzd",
             [
                 "ContainerzService", "AccessControl", "Authorization", "JSON", "RuntimeAPI",
-                "GRPCTransport", "Daemon", "SystemIO", grpc, log, arguments,
+                "GRPCTransport", "Daemon", "SystemIO", "HealthService", "GRPCReflection", grpc, log,
+                arguments,
             ]),
 
         module(
@@ -206,8 +216,9 @@ let package = Package(
         program(
             "cz",
             [
-                "ContainerzClient", "HealthProbe", "OCI", "JSON", "ServerAddress", "GRPCTransport",
-                "GNOI", "SystemIO", "TextTable",
+                "ContainerzClient", "HealthProbe", "LabCertificates", "OCI", "JSON",
+                "ServerAddress", "GRPCTransport", "GNOI", "SystemIO",
+                "TextTable",
                 grpc,
                 protobuf,
                 arguments,

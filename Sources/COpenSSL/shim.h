@@ -51,6 +51,15 @@ static inline const ASN1_IA5STRING *cz_general_name_text(const GENERAL_NAME *nam
     return NULL;
 }
 
+/// The bytes of an IP address; NULL for other kinds.
+static inline const ASN1_OCTET_STRING *cz_general_name_address(const GENERAL_NAME *name) {
+    return name->type == GEN_IPADD ? name->d.iPAddress : NULL;
+}
+
+static inline EVP_PKEY *cz_new_p256_key(void) { return EVP_EC_gen("P-256"); }
+
+static const int cz_utf8_string = MBSTRING_UTF8;
+
 /// The subject's distinguished name as RFC 2253 writes it.
 static inline int cz_print_subject(BIO *out, const X509 *certificate) {
     return X509_NAME_print_ex(out, X509_get_subject_name(certificate), 0, XN_FLAG_RFC2253);

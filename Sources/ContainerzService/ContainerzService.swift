@@ -26,6 +26,9 @@ public struct ContainerzService: RegistrableRPCService {
         public init() {}
     }
 
+    /// The service's full name.
+    public static let name = Gnoi_Containerz_Containerz.descriptor.fullyQualifiedService
+
     private typealias Method = Gnoi_Containerz_Containerz.Method
 
     /// Each has a thread that unpacks a tarball, and a text that may be long.

@@ -3,8 +3,10 @@ import ArgumentParser
 import ContainerzService
 import Daemon
 import GRPCCore
+import GRPCReflection
 import GRPCTransport
 import Glibc
+import HealthService
 import Logging
 import RuntimeAPI
 import SystemIO
@@ -139,9 +141,15 @@ struct ContainerzDaemon: ParsableCommand {
         service.pluginFolder = pluginDir
         service.pull = pull.configuration
         let runtime = RuntimeClient(.unix(path: runtimeSocket))
+        let health = HealthMonitor(of: [ContainerzService.name]) {
+            (try? await runtime.info()) != nil
+        }
         let server = GRPCServer(
             transport: transport,
-            services: [ContainerzService(runtime, service, logger: logger)],
+            services: [
+                ContainerzService(runtime, service, logger: logger), HealthService(health),
+                try ReflectionService(),
+            ],
             interceptors: [
                 access.interceptor(requiresProof: !insecure, most: limits.maxCallsPerPrincipal)
             ])
@@ -155,6 +163,7 @@ struct ContainerzDaemon: ParsableCommand {
         }
         // A little longer than the transport's own, which ends streams in good order.
         try await Lifecycle(logger, drainTime: Self.drainTime + .seconds(5)).run {
+            health.drain()
             server.beginGracefulShutdown()
         } reload: {
             access.reload()

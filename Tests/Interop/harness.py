@@ -12,6 +12,9 @@ import time
 # The policy that is shipped, with the scopes READ and WRITE.
 AUTHZ_POLICY = pathlib.Path(__file__).parents[2] / "packaging/etc/authz.json"
 
+# What reflection answers with: a FileDescriptorSet.
+DESCRIPTORS = pathlib.Path(__file__).parents[2] / "Sources/GRPCReflection/descriptors.pb"
+
 PROGRAMS = pathlib.Path(os.environ.get("CONTAINERZ_BIN", ".build/debug"))
 
 # How long anything here may take before a test gives up; a loaded machine is slow.

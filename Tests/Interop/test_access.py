@@ -9,15 +9,21 @@ import threading
 
 import grpc
 import pytest
+from google.protobuf import descriptor_pb2
 
 from gnoi import DEADLINE, SERVICE, Code, Device, StartRequest, code_of, messages, status_of
-from harness import AUTHZ_POLICY, PROGRAMS, Daemon, free_port, wait_until
+from harness import AUTHZ_POLICY, DESCRIPTORS, PROGRAMS, Daemon, free_port, wait_until
 
 READ = ["ListImage", "ListContainer", "ListVolume", "ListPlugins", "Log"]
 WRITE = READ + [
     "Deploy", "RemoveImage", "StartContainer", "StopContainer", "RemoveContainer",
     "UpdateContainer", "CreateVolume", "RemoveVolume", "StartPlugin", "StopPlugin",
     "RemovePlugin", "RemovePluginTar"]
+# Of both scopes.
+BESIDE = [
+    "/grpc.health.v1.Health/Check", "/grpc.health.v1.Health/List", "/grpc.health.v1.Health/Watch",
+    "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
+    "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo"]
 REFUSED = (Code.UNAUTHENTICATED, Code.PERMISSION_DENIED)
 
 
@@ -108,9 +114,16 @@ def login(name, password):
 
 
 def call(channel, method, metadata=None):
-    """Calls a method with an empty request; the status code."""
-    return code_of(channel.stream_stream(f"{SERVICE}/{method}"), iter([b""]), metadata=metadata,
-                   timeout=DEADLINE)
+    """Calls a method, of Containerz or by its path, with an empty request; the status code."""
+    path = method if method.startswith("/") else f"{SERVICE}/{method}"
+    action = channel.stream_stream(path)
+    if method.endswith("/Watch"):
+        # It goes on for ever; its first answer is enough.
+        def action(*arguments, watch=action, **keywords):
+            answers = watch(*arguments, **keywords)
+            next(answers)
+            answers.cancel()
+    return code_of(action, iter([b""]), metadata=metadata, timeout=DEADLINE)
 
 
 PEERS = {
@@ -144,7 +157,8 @@ def test_every_rpc(peer, mutual, either):
         # Wrong ones are slowed down; what is tried is one login, which is enough to tell.
         methods = ["ListImage", "Deploy"]
     else:
-        methods = WRITE
+        methods = WRITE + BESIDE
+    allowed = allowed and allowed + BESIDE
     with front.channel(certificate) as channel:
         for method in methods:
             code = call(channel, method, metadata)
@@ -164,13 +178,15 @@ def test_a_certificate_gives_nobody_s_account(mutual, name):
 
 
 def test_the_table_has_every_rpc(mutual):
-    service = messages.DESCRIPTOR.services_by_name["Containerz"]
-    assert sorted(WRITE) == sorted(method.name for method in service.methods)
+    described = descriptor_pb2.FileDescriptorSet.FromString(DESCRIPTORS.read_bytes())
+    served = [f"/{file.package}.{service.name}/{method.name}" for file in described.file
+              for service in file.service for method in service.method]
+    assert sorted(served) == sorted([f"{SERVICE}/{method}" for method in WRITE] + BESIDE)
 
 
 def test_a_unix_peer_is_its_user(mutual):
     with grpc.insecure_channel(f"unix:{mutual.socket}") as channel:
-        for method in WRITE:
+        for method in WRITE + BESIDE:
             assert call(channel, method) not in REFUSED, method
     assert mutual.records(principal="unix:root", authentication="unix", decision="allowed")
     # Somebody else, whom no rule names.
