@@ -30,13 +30,8 @@ public final class UpdateJournal {
 
     /// Puts a record in place of the one before, on the disk as well.
     func write(_ record: UpdateRecord) throws {
-        let path = self.path(record.instance)
-        let data = try JSONEncoder().encode(record)
-        let file = try Descriptor.open("\(path).new", O_WRONLY | O_CREAT | O_TRUNC)
-        try data.withUnsafeBytes { try file.writeAll($0) }
-        try check("fsync", on: path) { fsync(file.number) }
-        try check("rename", on: path) { rename("\(path).new", path) }
-        try folder.synchronise()
+        try folder.replace(
+            "\(record.instance)\(Self.suffix)", with: Array(try JSONEncoder().encode(record)))
         records[record.instance] = record
     }
 

@@ -69,13 +69,8 @@ public final class SignatureStore {
                 manifest: Data($0.manifest), index: $0.index.map { Data($0) },
                 payload: Data($0.payload), signature: Data($0.signature))
         }
-        let path = self.path(image)
-        let data = try JSONEncoder().encode(records)
-        let file = try Descriptor.open("\(path).new", O_WRONLY | O_CREAT | O_TRUNC)
-        try data.withUnsafeBytes { try file.writeAll($0) }
-        try check("fsync", on: path) { fsync(file.number) }
-        try check("rename", on: path) { rename("\(path).new", path) }
-        try folder.synchronise()
+        try folder.replace(
+            "\(image.hexadecimal)\(Self.suffix)", with: Array(try JSONEncoder().encode(records)))
         images.insert(image)
     }
 
