@@ -23,7 +23,7 @@ extension ContainerzService {
         defer { deploys.release(0) }
         let load = try ImageLoad(
             runtime, as: name, limits: ImageStreamLimits(maximumExpansion: free ?? .max),
-            interrupt: call.interrupt)
+            fetched: true, interrupt: call.interrupt)
         let image: NormalisedImage
         do {
             try await fetch(download, free: free, responses) { await load.push($0) }

@@ -31,9 +31,11 @@ public final class ImageLoad {
     ///   - name: nil for the archive's own.
     ///   - interrupt: called when a part of it fails, since whoever brings chunks may wait for
     ///     one that will not help any more.
+    ///   - fetched: whether it can be fetched again from where it comes.
     /// - Throws: `SystemError`.
     public init(
         _ runtime: RuntimeClient, as name: ImageReference?, limits: ImageStreamLimits,
+        fetched: Bool = false,
         interrupt: @escaping @Sendable () -> Void = {}
     ) throws(SystemError) {
         self.runtime = runtime
@@ -61,7 +63,7 @@ public final class ImageLoad {
                     repository: $0.repository, tag: $0.tag ?? ImageReference.defaultTag)
             }
             do {
-                return try await runtime.load(try input.take(), as: image)
+                return try await runtime.load(try input.take(), as: image, fetched: fetched)
             } catch {
                 loadFailure.note(error)
                 interrupt()

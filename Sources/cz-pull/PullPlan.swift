@@ -80,7 +80,7 @@ struct PullPlan: Sendable {
         let work = LoadingWork()
         let load = try ImageLoad(
             RuntimeClient(.unix(path: socket)), as: name,
-            limits: ImageStreamLimits(maximumExpansion: .max),
+            limits: ImageStreamLimits(maximumExpansion: .max), fetched: true,
             interrupt: { EventLoop.enqueue { work.interrupt() } })
         do {
             let bringing = Task { @EventLoop in

@@ -83,12 +83,22 @@ def test_as_an_oci_archive(registry, tmp_path):
     assert len(listed["Layers"]) == 2
 
 
+def can_be_fetched_again(stack, name):
+    """What cz-runtime has noted of an image, for whoever cleans up."""
+    survey = json.loads(subprocess.run(
+        [PROGRAMS / "cz-runtime", "call", "SurveyUse", "--socket", stack.runtime_socket],
+        check=True, capture_output=True).stdout)
+    (found,) = [image for image in survey["images"]
+                if {"repository": name, "tag": "1"} in image["names"]]
+    return found["fetched"]
+
+
 def test_into_the_engine(registry, stack, device, unique):
     name = unique("pulled")
     out = pull("--plain-http", "--load", "--as", f"{name}:1", "--runtime-socket",
                stack.runtime_socket, f"{registry.address}/apps/web:1")
     assert out.decode() == f"{name}:1\n"
-    assert f"{name}:1" in device.images()
+    assert f"{name}:1" in device.images() and can_be_fetched_again(stack, name)
     instance = device.start(f"{name}:1", unique("instance"))
     wait_until(lambda: device.state(instance) == "RUNNING", "the container")
     device.remove(instance)
@@ -171,14 +181,14 @@ def test_a_platform_of_several(tmp_path, registry):
 # --- Through the API ---
 
 
-def test_the_device_fetches_an_image(registry, device, unique):
+def test_the_device_fetches_an_image(registry, stack, device, unique):
     name = unique("fetched")
     progress, success = remote(
         device, name, "1", path=f"{registry.address}/apps/web:1", protocol="HTTP")
     assert progress and all(
         response.WhichOneof("response") == "image_transfer_progress" for response in progress)
     assert (success.name, success.tag) == (name, "1") and success.image_size > 4 << 20
-    assert f"{name}:1" in device.images()
+    assert f"{name}:1" in device.images() and can_be_fetched_again(stack, name)
     device.remove_image(f"{name}:1")
 
 
