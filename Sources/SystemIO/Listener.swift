@@ -7,10 +7,12 @@ import Glibc
 /// passed in is left alone.
 @EventLoop
 public final class Listener {
-    private let descriptor: Descriptor
+    let descriptor: Descriptor
     private var watch: Watch?
     private var retry: EventLoop.Timer?
     private let pathToRemove: String?
+    /// Whether somebody else has the socket as well, who wants to go on listening.
+    private let isShared: Bool
     /// Where it listens; the port is the real one even when 0 was asked for.
     public nonisolated let address: SocketAddress
 
@@ -80,6 +82,7 @@ public final class Listener {
         } else {
             pathToRemove = nil
         }
+        isShared = !removes
         self.descriptor = descriptor
     }
 
@@ -135,13 +138,13 @@ public final class Listener {
         }
     }
 
-    /// Stops accepting and gives the address back. The socket itself closes with the object.
+    /// Stops accepting and gives the address back, unless somebody else listens there. The socket itself closes with the object.
     public func close() {
         guard let watch else { return }
         watch.cancel()
         retry?.cancel()
         self.watch = nil
-        _ = shutdown(descriptor.number, CInt(SHUT_RDWR))
+        if !isShared { _ = shutdown(descriptor.number, CInt(SHUT_RDWR)) }
         if let pathToRemove { _ = unlink(pathToRemove) }
     }
 }

@@ -53,7 +53,8 @@ struct LabGuide {
                 """
                 tar -C \(device) --owner=root:0 --group=containerz:0 --mode=u=rw,g=r,o= -c \
                 server.pem server.key client-ca.pem | ssh root@\(server) 'tar -C \
-                \(Self.deviceFolder) -x && systemctl restart containerzd-tls.socket containerzd'
+                \(Self.deviceFolder) -x && systemctl stop containerzd && systemctl start \
+                containerzd-tls.socket containerzd'
                 """
             }
         return [
