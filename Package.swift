@@ -147,6 +147,8 @@ let package = Package(
         tests(of: "ContainerUpdate", ["SystemIO", "RuntimeAPI", "ContainerEngine", log]),
 
         module("Daemon", ["SystemIO", log]),
+        module("Metrics", ["SystemIO", log]),
+        tests(of: "Metrics", ["SystemIO", log]),
         module(
             "RuntimeService",
             [
@@ -173,7 +175,11 @@ let package = Package(
         module("TextTable"),
         tests(of: "TextTable"),
 
-        module("Janitor", ["SystemIO", "OCI", "ImageStream", "Varlink", "RuntimeAPI", "Cleaning"]),
+        module(
+            "Janitor",
+            [
+                "SystemIO", "OCI", "ImageStream", "Varlink", "RuntimeAPI", "Cleaning", "Metrics",
+            ]),
         tests(of: "Janitor", ["Cleaning", "RuntimeAPI", "SystemIO"]),
         program(
             "cz-janitor",
