@@ -147,18 +147,27 @@ let package = Package(
         tests(of: "ContainerUpdate", ["SystemIO", "RuntimeAPI", "ContainerEngine", log]),
 
         module("Daemon", ["SystemIO", log]),
+        module("Metrics", ["SystemIO", log]),
+        tests(of: "Metrics", ["SystemIO", log]),
+        module("ServerMetrics", ["SystemIO", "Metrics", "GRPCTransport", grpc]),
+        tests(of: "ServerMetrics", ["SystemIO", "GRPCTransport", grpc]),
         module(
             "RuntimeService",
             [
                 "SystemIO", "OCI", "JSON", "Varlink", "RuntimeAPI", "CosignSignature",
-                "DevicePolicy", "ContainerEngine", "ContainerUpdate", log,
+                "DevicePolicy", "ContainerEngine", "ContainerUpdate", "Metrics", log,
             ]),
-        tests(of: "RuntimeService", ["RuntimeAPI", "SystemIO", log]),
+        tests(
+            of: "RuntimeService",
+            [
+                "RuntimeAPI", "SystemIO", "Varlink", "OCI", "DevicePolicy", "ContainerEngine",
+                "ContainerUpdate", log,
+            ]),
         program(
             "cz-runtime",
             [
                 "RuntimeService", "ContainerEngine", "ContainerUpdate", "DevicePolicy",
-                "RuntimeAPI", "Varlink", "JSON", "Daemon", "SystemIO", log, arguments,
+                "RuntimeAPI", "Varlink", "JSON", "Daemon", "Metrics", "SystemIO", log, arguments,
             ]),
 
         module("ImageLoading", ["SystemIO", "OCI", "ImageStream", "RuntimeAPI"]),
@@ -173,7 +182,11 @@ let package = Package(
         module("TextTable"),
         tests(of: "TextTable"),
 
-        module("Janitor", ["SystemIO", "OCI", "ImageStream", "Varlink", "RuntimeAPI", "Cleaning"]),
+        module(
+            "Janitor",
+            [
+                "SystemIO", "OCI", "ImageStream", "Varlink", "RuntimeAPI", "Cleaning", "Metrics",
+            ]),
         tests(of: "Janitor", ["Cleaning", "RuntimeAPI", "SystemIO"]),
         program(
             "cz-janitor",
@@ -206,8 +219,8 @@ let package = Package(
             "containerzd",
             [
                 "ContainerzService", "AccessControl", "Authorization", "JSON", "RuntimeAPI",
-                "GRPCTransport", "Daemon", "SystemIO", "HealthService", "GRPCReflection", grpc, log,
-                arguments,
+                "GRPCTransport", "Daemon", "Metrics", "ServerMetrics", "SystemIO",
+                "HealthService", "GRPCReflection", grpc, log, arguments,
             ]),
 
         module(

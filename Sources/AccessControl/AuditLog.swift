@@ -29,7 +29,7 @@ public struct AuditLog: Sendable {
             "method": "\(Self.shortened(record.method.method))",
             "peer": "\(record.remotePeer)", "local": "\(record.localPeer)",
             "tls": "\(record.peer.isSecure)",
-            "status": "\(Self.status(record))",
+            "status": "\(record.code)",
             "bytes_received": "\(record.received.bytes)", "bytes_sent": "\(record.sent.bytes)",
             "messages_received": "\(record.received.messages)",
             "messages_sent": "\(record.sent.messages)",
@@ -52,13 +52,6 @@ public struct AuditLog: Sendable {
         // A status says what a client heard, not what became of its request.
         if record.wasCarriedOut, record.status?.code != .ok { fields[AuditKey.carriedOut] = "true" }
         logger.info("rpc", metadata: fields)
-    }
-
-    private static func status(_ record: CallRecord) -> String {
-        guard let status = record.status else {
-            return "\(record.wasBroken ? Status.Code.cancelled : .unknown)"
-        }
-        return "\(status.code)"
     }
 
     private static func shortened(_ text: String) -> String {

@@ -28,7 +28,13 @@ public final class Updater {
     private let proof: Proof
     private let logger: Logger
     /// Instances that nobody else may touch now.
-    private var busy: Set<String> = []
+    private var busy: Set<String> = [] {
+        didSet { onChange?() }
+    }
+    /// How many updates came to what since the start.
+    public private(set) var totals = UpdateTotals()
+    /// Called when an update began or ended.
+    public var onChange: (@EventLoop () -> Void)?
     /// What they are to become.
     private var wantedImages: [String: ImageName] = [:]
     /// Instances that are looked after, until somebody else touches them.
@@ -77,6 +83,9 @@ public final class Updater {
 
     /// Whether nobody else may touch the instance now.
     public func isBusy(_ instance: String) -> Bool { busy.contains(instance) }
+
+    /// Instances that nobody else may touch now.
+    public var countUnderWay: Int { busy.count }
 
     /// The images that instances are about to be made of.
     public var imagesUnderUpdate: Set<ImageName> {
@@ -132,6 +141,7 @@ public final class Updater {
             try Task.checkCancellation()
             try journal.write(plan.record)
         } catch {
+            totals.failed += 1
             release(instance)
             throw error
         }
@@ -224,11 +234,13 @@ public final class Updater {
                 let transaction = UpdateTransaction(engine: engine, journal: journal)
                 if record.state == .committed {
                     try await transaction.finish(record)
+                    totals.finished += 1
                 } else {
                     try await transaction.undo(
                         record, reason,
                         watchedUntil: Date.now.timeIntervalSince1970
                             + Double(Self.watchTime.components.seconds))
+                    totals.rolledBack += 1
                 }
             }
             logger.info(

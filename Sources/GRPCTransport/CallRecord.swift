@@ -45,6 +45,10 @@ public final class CallRecord: ServerContext.TransportSpecific {
     public var sent: Traffic { state.withLock { $0.sent } }
     /// How it ended; nil while it goes on, and when it broke off before that.
     public var status: Status? { state.withLock { $0.status } }
+    /// The status code that it counts as: for one that broke off, cancelled.
+    public var code: Status.Code {
+        state.withLock { $0.status?.code ?? ($0.wasBroken ? .cancelled : .unknown) }
+    }
     /// Whether the client, its connection or its deadline ended it.
     public var wasBroken: Bool { state.withLock { $0.wasBroken } }
     /// Whether what was asked for has been done, whoever waited for the answer.

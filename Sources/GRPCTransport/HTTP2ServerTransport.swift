@@ -80,11 +80,12 @@ public struct HTTP2ServerTransport: ServerTransport {
     }
 
     private let core: ServerCore
-    private let onCallEnd: @Sendable (CallRecord) -> Void
+    private let onCallEnd: @Sendable @EventLoop (CallRecord) -> Void
 
     /// - Parameters:
     ///   - onConnectionError: told of each connection that ended badly or was refused, with the
     ///     peer's address: for the log, which has to be ready for a great many.
+    ///   - onEvent: told of what there is to count.
     ///   - onCallEnd: told of each RPC when it is over.
     /// - Throws: `TLSError` when certificates or keys cannot be used.
     @EventLoop
@@ -93,10 +94,11 @@ public struct HTTP2ServerTransport: ServerTransport {
         onConnectionError:
             @escaping @Sendable @EventLoop (_ peer: String, _ error: any Error) ->
             Void = { _, _ in },
-        onCallEnd: @escaping @Sendable (CallRecord) -> Void = { _ in }
+        onEvent: @escaping @Sendable @EventLoop (ServerEvent) -> Void = { _ in },
+        onCallEnd: @escaping @Sendable @EventLoop (CallRecord) -> Void = { _ in }
     ) throws(TLSError) {
         self.onCallEnd = onCallEnd
-        core = try ServerCore(endpoints, configuration, onConnectionError)
+        core = try ServerCore(endpoints, configuration, onConnectionError, onEvent)
     }
 
     public func listen(
@@ -115,7 +117,7 @@ public struct HTTP2ServerTransport: ServerTransport {
                     group.addTask(executorPreference: EventLoopExecutor.shared) {
                         await call.run(streamHandler)
                         call.record.close()
-                        onCallEnd(call.record)
+                        await onCallEnd(call.record)
                     }
                 }
             }
@@ -155,6 +157,7 @@ private final class ServerCore {
     private var contexts: [TLSContext?]
     private let configuration: HTTP2ServerTransport.Configuration
     private let onConnectionError: @Sendable @EventLoop (String, any Error) -> Void
+    private let onEvent: @Sendable @EventLoop (ServerEvent) -> Void
     private let admission: ConnectionAdmission
     private let budget: BufferBudget
     private var connections: [ObjectIdentifier: ServerConnection] = [:]
@@ -166,12 +169,14 @@ private final class ServerCore {
     init(
         _ endpoints: [HTTP2ServerTransport.Endpoint],
         _ configuration: HTTP2ServerTransport.Configuration,
-        _ onConnectionError: @escaping @Sendable @EventLoop (String, any Error) -> Void
+        _ onConnectionError: @escaping @Sendable @EventLoop (String, any Error) -> Void,
+        _ onEvent: @escaping @Sendable @EventLoop (ServerEvent) -> Void
     ) throws(TLSError) {
         self.endpoints = endpoints
         contexts = try Self.contexts(of: endpoints)
         self.configuration = configuration
         self.onConnectionError = onConnectionError
+        self.onEvent = onEvent
         admission = ConnectionAdmission(
             maximum: configuration.maximumConnections,
             maximumPerPeer: configuration.maximumConnectionsPerPeer)
@@ -234,6 +239,7 @@ private final class ServerCore {
                 channel = Channel(socket)
             }
         } catch {
+            onEvent(.connectionRefused)
             onConnectionError(address, error)
             return
         }
@@ -244,11 +250,14 @@ private final class ServerCore {
                 idle: configuration.idleTimeout, unproven: configuration.unprovenTimeout,
                 request: configuration.requestTimeout),
             maximumHandlers: configuration.maximumConcurrentStreams * Self.handlersPerStream,
-            accept: { calls.yield($0) },
+            accept: { [onEvent] call in
+                if case .enqueued = calls.yield(call) { onEvent(.callBegan) }
+            },
             onClose: { [weak self] connection, error in
                 self?.closed(connection, address, error)
             })
         connections[ObjectIdentifier(connection)] = connection
+        onEvent(.connectionOpened)
         connection.start(
             channel,
             configuration: HTTP2ConnectionConfiguration(
@@ -294,6 +303,7 @@ private final class ServerCore {
             connection.close(Self.violation(reason))
             return true
         case .refuse(let reason):
+            onEvent(.connectionRefused)
             onConnectionError(address, Self.violation(reason))
             return false
         }
@@ -317,6 +327,7 @@ private final class ServerCore {
 
     private func closed(_ connection: ServerConnection, _ address: String, _ error: (any Error)?) {
         connections[ObjectIdentifier(connection)] = nil
+        onEvent(.connectionClosed(inGoodOrder: error == nil))
         if let error { onConnectionError(address, error) }
         if case .draining = state, connections.isEmpty { finish() }
     }

@@ -14,6 +14,8 @@ final class Exchange {
     let descriptors: PassedDescriptors?
     let peer: PeerCredentials?
     private let channel: MessageChannel
+    /// How the call was answered, whether or not the answer gets through.
+    private(set) var outcome = AnsweredCall.Outcome.brokenOff
 
     init(
         flags: CallFlags, descriptors: PassedDescriptors?, peer: PeerCredentials?,
@@ -32,11 +34,13 @@ final class Exchange {
     }
 
     func finish(with reply: some Encodable) async throws {
+        outcome = .done
         if flags.oneway { return }
         try await send(OutgoingReply(parameters: reply, continues: nil))
     }
 
     func fail(with error: some InterfaceError) async throws {
+        outcome = .failed(error.errorName)
         if flags.oneway { return }
         try await send(OutgoingError(error: error.errorName, parameters: error))
     }

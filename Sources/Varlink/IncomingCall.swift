@@ -61,6 +61,8 @@ final class Registry: Sendable {
         handlers = services.reduce(into: [:]) { $0.merge($1.handlers) { $1 } }
     }
 
+    func serves(_ method: String) -> Bool { handlers[method] != nil }
+
     func handler(for method: String) throws(ServiceError) -> Handler {
         if let handler = handlers[method] { return handler }
         guard let dot = method.lastIndex(of: ".") else { throw .methodNotFound(method) }

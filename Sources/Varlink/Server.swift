@@ -9,18 +9,23 @@ public final class Server {
 
     private let registry: Registry
     private let report: @Sendable (any Error) -> Void
+    private let onCallEnd: @Sendable @EventLoop (AnsweredCall) -> Void
     private var connections: [ObjectIdentifier: ServerConnection] = [:]
     private var listeners: [Listener] = []
     private var arrivals: AsyncStream<ServerConnection>.Continuation?
     private var draining = false
 
-    /// - Parameter report: told of peers that break the protocol; their connection has ended.
+    /// - Parameters:
+    ///   - onCallEnd: told of each call when it is over.
+    ///   - report: told of peers that break the protocol; their connection has ended.
     public init(
         _ information: ServiceInformation, serving services: [Service],
+        onCallEnd: @escaping @Sendable @EventLoop (AnsweredCall) -> Void = { _ in },
         report: @escaping @Sendable (any Error) -> Void = { _ in }
     ) {
         registry = Registry(
             services + [Introspection.service(information, describing: services)])
+        self.onCallEnd = onCallEnd
         self.report = report
     }
 
@@ -69,7 +74,7 @@ public final class Server {
     private func makeConnection(
         _ socket: consuming StreamSocket
     ) throws(SystemError) -> ServerConnection {
-        let connection = try ServerConnection(socket, registry: registry)
+        let connection = try ServerConnection(socket, registry: registry, onCallEnd: onCallEnd)
         let key = ObjectIdentifier(connection)
         connections[key] = connection
         connection.onEnd = { [weak self] failure in

@@ -5,6 +5,8 @@ import SystemIO
 @EventLoop
 final class ServerConnection {
     private let channel: MessageChannel
+    private let registry: Registry
+    private let onCallEnd: @Sendable @EventLoop (AnsweredCall) -> Void
     private let decoder = JSONDecoder()
     private let peer: PeerCredentials?
     private var task: Task<Void, Never>?
@@ -15,7 +17,12 @@ final class ServerConnection {
 
     private enum Activity { case idle, answering, oneway }
 
-    init(_ socket: consuming StreamSocket, registry: Registry) throws(SystemError) {
+    init(
+        _ socket: consuming StreamSocket, registry: Registry,
+        onCallEnd: @escaping @Sendable @EventLoop (AnsweredCall) -> Void
+    ) throws(SystemError) {
+        self.registry = registry
+        self.onCallEnd = onCallEnd
         channel = try MessageChannel(socket)
         peer = channel.peerCredentials()
         decoder.userInfo[Registry.key] = registry
@@ -77,13 +84,20 @@ final class ServerConnection {
         case .failure(let error):
             let exchange = Exchange(
                 flags: call.flags, descriptors: nil, peer: peer, channel: channel)
+            defer { ended(call, exchange) }
             try await exchange.fail(with: error)
         case .handler(let work, let takesDescriptors):
             if !takesDescriptors { message.descriptors?.close() }
-            try await work(
-                Exchange(
-                    flags: call.flags, descriptors: message.descriptors, peer: peer,
-                    channel: channel))
+            let exchange = Exchange(
+                flags: call.flags, descriptors: message.descriptors, peer: peer, channel: channel)
+            defer { ended(call, exchange) }
+            try await work(exchange)
         }
+    }
+
+    private func ended(_ call: IncomingCall, _ exchange: Exchange) {
+        // A client can make up any name.
+        let method = registry.serves(call.method) ? call.method : nil
+        onCallEnd(AnsweredCall(method: method, outcome: exchange.outcome))
     }
 }

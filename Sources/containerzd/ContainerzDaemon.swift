@@ -8,7 +8,9 @@ import GRPCTransport
 import Glibc
 import HealthService
 import Logging
+import Metrics
 import RuntimeAPI
+import ServerMetrics
 import SystemIO
 
 extension LogFormat: ExpressibleByArgument {}
@@ -55,6 +57,11 @@ struct ContainerzDaemon: ParsableCommand {
 
     @Option(help: ArgumentHelp("Where tarballs of plugins are kept.", valueName: "path"))
     var pluginDir = ContainerzService.Configuration().pluginFolder
+
+    @Option(
+        help: ArgumentHelp(
+            "Where to keep metrics, in Prometheus's text format.", valueName: "path"))
+    var metricsFile: String?
 
     @Option(help: "How to write the log: text, json or journal.")
     var logFormat: LogFormat?
@@ -129,13 +136,6 @@ struct ContainerzDaemon: ParsableCommand {
         limits.apply(
             to: &configuration, descriptors: DescriptorLimit.raise(), endpoints: endpoints.count)
         let connectionLog = ConnectionLog(logger)
-        let transport = try HTTP2ServerTransport(endpoints, configuration: configuration) {
-            connectionLog.connectionEnded($0, $1)
-        } onCallEnd: {
-            audit.write($0)
-        }
-        access.watch(for: transport)
-        defer { access.cancel() }
         var service = ContainerzService.Configuration()
         service.chunkSize = chunkSize
         service.pluginFolder = pluginDir
@@ -144,12 +144,23 @@ struct ContainerzDaemon: ParsableCommand {
         let health = HealthMonitor(of: [ContainerzService.name]) {
             (try? await runtime.info()) != nil
         }
+        let services: [any RegistrableRPCService] = [
+            ContainerzService(runtime, service, logger: logger), HealthService(health),
+            try ReflectionService(),
+        ]
+        let counted = metricsFile.map { ServerReport($0, of: services, logger: logger) }
+        let transport = try HTTP2ServerTransport(endpoints, configuration: configuration) {
+            connectionLog.connectionEnded($0, $1)
+        } onEvent: {
+            counted?.metrics.count($0)
+        } onCallEnd: {
+            audit.write($0)
+            counted?.metrics.count($0)
+        }
+        access.watch(for: transport)
+        defer { access.cancel() }
         let server = GRPCServer(
-            transport: transport,
-            services: [
-                ContainerzService(runtime, service, logger: logger), HealthService(health),
-                try ReflectionService(),
-            ],
+            transport: transport, services: services,
             interceptors: [
                 access.interceptor(requiresProof: !insecure, most: limits.maxCallsPerPrincipal)
             ])
@@ -162,16 +173,19 @@ struct ContainerzDaemon: ParsableCommand {
                 ])
         }
         // A little longer than the transport's own, which ends streams in good order.
-        try await Lifecycle(logger, drainTime: Self.drainTime + .seconds(5)).run {
-            health.drain()
-            server.beginGracefulShutdown()
-        } reload: {
-            access.reload()
-        } _: {
-            do {
-                try await server.serve()
-            } catch let error as GRPCCore.RuntimeError where error.code == .serverIsStopped {
-                // Told to stop before it began.
+        let lifecycle = Lifecycle(logger, drainTime: Self.drainTime + .seconds(5))
+        try await MetricsReport.keep(counted?.report) {
+            try await lifecycle.run {
+                health.drain()
+                server.beginGracefulShutdown()
+            } reload: {
+                access.reload()
+            } _: {
+                do {
+                    try await server.serve()
+                } catch let error as GRPCCore.RuntimeError where error.code == .serverIsStopped {
+                    // Told to stop before it began.
+                }
             }
         }
     }

@@ -4,6 +4,7 @@ import ContainerUpdate
 import Daemon
 import Glibc
 import Logging
+import Metrics
 import RuntimeService
 import SystemIO
 import Varlink
@@ -50,6 +51,11 @@ struct ServeCommand: ParsableCommand {
             "What containers may do; \(PolicyFile.usualPath) if it is there.", valueName: "file"))
     var policy: String?
 
+    @Option(
+        help: ArgumentHelp(
+            "Where to keep metrics, in Prometheus's text format.", valueName: "path"))
+    var metricsFile: String?
+
     @Option(help: "How to write the log: text, json or journal.")
     var logFormat: LogFormat?
 
@@ -71,6 +77,7 @@ struct ServeCommand: ParsableCommand {
         let group = UserGroup.identifier(of: socketGroup ?? Self.usualGroup)
         let (path, engineSocket, state) = (socket, engineSocket, stateDir)
         let policyFile = PolicyFile(policy)
+        let metricsFile = metricsFile
         var proof = Proof()
         proof.settleTime = .milliseconds(Int64(settleTime * 1000))
         let failure: String? = EventLoopExecutor.run { @EventLoop [proof] in
@@ -83,11 +90,14 @@ struct ServeCommand: ParsableCommand {
                     engines, journal: try UpdateJournal("\(state)/updates"), proof: proof,
                     logger: logger)
                 let records = try UseRecords(state, logger: logger)
+                let counted = metricsFile.map {
+                    RuntimeReport($0, engines, updater, logger: logger)
+                }
                 let listeners = try await Self.listeners(path, group)
                 try await serve(
                     on: listeners,
                     RuntimeService(engines, updater, policies, records, logger: logger), updater,
-                    policies, logger)
+                    policies, counted, logger)
                 return nil
             } catch {
                 return "\(error)"
@@ -115,24 +125,26 @@ struct ServeCommand: ParsableCommand {
     @EventLoop
     private func serve(
         on listeners: [Listener], _ service: RuntimeService, _ updater: Updater,
-        _ policies: PolicyKeeper, _ logger: Logger
+        _ policies: PolicyKeeper, _ counted: RuntimeReport?, _ logger: Logger
     ) async throws {
         updater.recover()
         let server = Server(
             ServiceInformation(
                 vendor: "containerz", product: "cz-runtime", version: containerzVersion,
                 url: "https://varlink.org"),
-            serving: [service.interface()]
+            serving: [service.interface()], onCallEnd: { counted?.metrics.count($0) }
         ) { logger.debug("a connection ended", metadata: ["reason": "\($0)"]) }
         for listener in listeners {
             logger.info("serving", metadata: ["address": "\(listener.address)"])
         }
-        try await Lifecycle(logger, drainTime: Self.drainTime).run {
-            server.beginGracefulShutdown()
-        } reload: {
-            policies.reload()
-        } _: {
-            try await server.serve(on: listeners)
+        try await MetricsReport.keep(counted?.report) {
+            try await Lifecycle(logger, drainTime: Self.drainTime).run {
+                server.beginGracefulShutdown()
+            } reload: {
+                policies.reload()
+            } _: {
+                try await server.serve(on: listeners)
+            }
         }
     }
 }

@@ -54,9 +54,11 @@ struct UpdaterTests {
     @Test("The new one takes over", arguments: [true, false])
     func success(wasUp: Bool) async throws {
         _ = world.add("web", image: old, up: wasUp)
-        try await updater(FakeEngine(world)).update("web", to: new, ContainerSpec(), detach: false)
+        let updater = try updater(FakeEngine(world))
+        try await updater.update("web", to: new, ContainerSpec(), detach: false)
         let box = try survivor()
         #expect(box.image == new && box.details.isUp)
+        #expect(updater.totals.finished == 1 && updater.totals.rolledBack == 0)
     }
 
     @Test(
@@ -76,6 +78,7 @@ struct UpdaterTests {
         }
         let box = try survivor()
         #expect(box.details.id == id && box.details.isUp == wasUp)
+        #expect(updater.totals.finished == 0 && updater.totals.rolledBack == 1)
         let listed = updater.annotate([
             Container(id: id, name: "web", image: old, imageID: "", state: .running)
         ])

@@ -141,12 +141,13 @@ actor EventLog {
 @EventLoop
 func withEchoServer<Result: Sendable>(
     _ log: EventLog = EventLog(),
+    onCallEnd: @escaping @Sendable @EventLoop (AnsweredCall) -> Void = { _ in },
     reporting report: @escaping @Sendable (any Error) -> Void = { _ in },
     _ body: @EventLoop (consuming StreamSocket) async throws -> Result
 ) async throws -> Result {
     let server = Server(
         ServiceInformation(vendor: "v", product: "p", version: "1", url: "u"),
-        serving: [Echo.service(log)], report: report)
+        serving: [Echo.service(log)], onCallEnd: onCallEnd, report: report)
     let pair = try StreamSocket.pair()
     let connection = PassedSocket(pair.first)
     let serving = Task { try await server.serve(connection: try connection.take()) }

@@ -50,6 +50,37 @@ import Testing
         }
     }
 
+    @Test func everyCallIsToldOfWhenItIsOver() async throws {
+        let (log, ends) = (EventLog(), AsyncStream.makeStream(of: AnsweredCall.self))
+        try await withEchoServer(log, onCallEnd: { ends.continuation.yield($0) }) { socket in
+            let client = RawClient(socket)
+            try await client.write(
+                "{\(Self.say),\"parameters\":{\"text\":\"a\"}}\0"
+                    + "{\(Self.say),\"oneway\":true,\"parameters\":{\"text\":\"no\"}}\0"
+                    + "{\(Self.say)}\0{\"method\":\"org.containerz.test.Echo.MadeUp\"}\0"
+                    + "{\"method\":\"org.containerz.test.Echo.Forever\"}\0")
+            _ = await log.events(atLeast: 3)
+            client.close()
+            var calls: [AnsweredCall] = []
+            for await call in ends.stream {
+                calls.append(call)
+                if calls.count == 5 { break }
+            }
+            #expect(
+                calls == [
+                    AnsweredCall(method: Echo.Say.name, outcome: .done),
+                    AnsweredCall(
+                        method: Echo.Say.name, outcome: .failed("\(Echo.interface).Refused")),
+                    AnsweredCall(
+                        method: Echo.Say.name,
+                        outcome: .failed("org.varlink.service.InvalidParameter")),
+                    AnsweredCall(
+                        method: nil, outcome: .failed("org.varlink.service.MethodNotFound")),
+                    AnsweredCall(method: Echo.Forever.name, outcome: .brokenOff),
+                ])
+        }
+    }
+
     @Test func moreYieldsContinuedRepliesAndALastOne() async throws {
         let call = #"{"method":"org.containerz.test.Echo.Count","more":true,"#
         let replies = try await replies(to: call + "\"parameters\":{\"to\":3}}\0")
