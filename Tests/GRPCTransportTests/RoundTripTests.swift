@@ -89,7 +89,7 @@ import Testing
         let (names, seen) = AsyncStream.makeStream(of: String.self)
         var options = CallOptions.defaults
         // Long enough for the RPC to have reached its handler on a busy machine.
-        options.timeout = .seconds(1)
+        options.timeout = .seconds(5)
         try await withEcho(service: EchoService { seen.yield($0) }) { [options] client, _, _ in
             let error = await #expect(throws: RPCError.self) {
                 _ = try await client.collect("Wait", options: options)
