@@ -1,3 +1,4 @@
+import DevicePolicy
 import RuntimeAPI
 
 /// Filters are ours rather than the engines', whose differ in keys and in meaning. Of several
@@ -81,28 +82,7 @@ enum Filters {
     }
 
     /// `*` stands for any run of characters.
-    static func matches(pattern: String, _ text: String) -> Bool {
-        var pattern = Array(pattern.utf8)[...]
-        var text = Array(text.utf8)[...]
-        // Where to go on after a star that took too little.
-        var retry: (pattern: ArraySlice<UInt8>, text: ArraySlice<UInt8>)?
-        while !text.isEmpty {
-            if pattern.first == UInt8(ascii: "*") {
-                pattern.removeFirst()
-                retry = (pattern, text)
-            } else if pattern.first == text.first {
-                pattern.removeFirst()
-                text.removeFirst()
-            } else if let (rest, from) = retry {
-                pattern = rest
-                text = from.dropFirst()
-                retry = (rest, text)
-            } else {
-                return false
-            }
-        }
-        return pattern.allSatisfy { $0 == UInt8(ascii: "*") }
-    }
+    static func matches(pattern: String, _ text: String) -> Bool { Glob(pattern).matches(text) }
 
     private static func matches(id: String, _ digest: String) -> Bool {
         !id.isEmpty && (digest.hasPrefix(id) || digest.hasPrefix("sha256:\(id)"))

@@ -56,7 +56,7 @@ final class PullProcess {
             output: output.write, errors: errors.write)
         tarball = try PipeReader(output.read)
         news = try PipeReader(errors.read)
-        // A pipe holds far more than a password.
+        // A pipe holds far more than a password, which is not longer than RemoteDownload lets it be.
         if let password = download.password {
             try Array("\(password)\n".utf8).withUnsafeBytes { try input.write.writeAll($0) }
         }
@@ -140,6 +140,7 @@ final class PullProcess {
             case "unauthenticated", "forbidden": .unauthenticated
             case "unavailable": .unavailable
             case "corrupt": .dataLoss
+            case "noSpace": .resourceExhausted
             case "invalid": .invalidArgument
             default: .internalError
             }

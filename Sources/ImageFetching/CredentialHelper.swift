@@ -9,6 +9,8 @@ struct CredentialHelper: Hashable, Sendable {
 
     /// Longer than any answer.
     private static let longestAnswer = 64 << 10
+    /// It may have to ask a person.
+    private static let patience: Duration = .seconds(120)
 
     /// - Returns: nil when no program can have that name.
     init?(_ name: String) {
@@ -63,7 +65,8 @@ struct CredentialHelper: Hashable, Sendable {
         let child: ChildProcess
         do {
             // What it complains of is for whoever looks at this program's own messages.
-            let stderr = try SystemIO.Descriptor.open("/dev/stderr", O_WRONLY)
+            let stderr = SystemIO.Descriptor(
+                owning: try check("fcntl") { fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0) })
             child = try ChildProcess(
                 path, [argument], environment: Self.environment, input: stdin.read,
                 output: stdout.write, errors: stderr)
@@ -77,7 +80,9 @@ struct CredentialHelper: Hashable, Sendable {
         var answer: [UInt8] = []
         while true {
             guard let count = try reader.read({ answer += $0 }) else {
-                try await reader.wait()
+                guard try await reader.wait(atMost: patience) else {
+                    throw FetchError.unavailable("\(path) does not answer")
+                }
                 continue
             }
             if count == 0 { break }

@@ -4,7 +4,7 @@ import OCI
 import RuntimeAPI
 
 extension Runtime.AttachSignatures.Parameters {
-    /// What came with an image that was pushed: nothing to go by, but for cz-runtime to verify.
+    /// What came with an image that was pushed or fetched: nothing to go by, but for cz-runtime to verify.
     init(of image: NormalisedImage) {
         let found = image.signatures
         let hasAny = found.map { !$0.signatures.isEmpty } ?? false
