@@ -31,6 +31,8 @@ extension RegistryClient {
     private static let largestManifest = 4 << 20
     /// A pebibyte; the sum of all layers' sizes is a number all the same.
     private static let largestBlob = 1 << 50
+    /// Of those that an image has, in a message.
+    private static let mostPlatformsTold = 16
     /// Nothing needs more layers; engines take 127.
     private static let mostLayers = 512
 
@@ -48,7 +50,9 @@ extension RegistryClient {
         guard let chosen = fitting.first else {
             throw FetchError.noPlatform(
                 wanted: platform,
-                found: index.manifests.compactMap { $0.platform?.description })
+                found: index.manifests.compactMap(\.platform).prefix(Self.mostPlatformsTold).map {
+                    WebClient.printable($0.description)
+                })
         }
         let (inner, innerType) = try await document("manifests/\(chosen.digest)", what)
         try Self.check(inner, chosen.digest, what)

@@ -96,7 +96,8 @@ final class RegistryClient {
             return header
         case .bearer(let realm, let service, let scope):
             guard
-                realm.hasPrefix("https://") || usesPlainHTTP && realm.hasPrefix("http://")
+                realm.hasPrefix("https://") || usesPlainHTTP && realm.hasPrefix("http://"),
+                realm.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F })
             else {
                 throw FetchError.unavailable(
                     "\(source.registry) names a token server without https")

@@ -182,9 +182,13 @@ final class WebClient {
         guard let document = try? JSONDecoder().decode(Document.self, from: Data(body)),
             let message = document.errors.first?.message, !message.isEmpty
         else { return "" }
-        let printable = message.unicodeScalars.prefix(200).map {
+        return " (\(printable(message)))"
+    }
+
+    /// What a server sent, fit for a message.
+    static func printable(_ text: String) -> String {
+        text.unicodeScalars.prefix(200).map {
             $0.value < 0x20 || (0x7F...0x9F).contains($0.value) ? "?" : String($0)
-        }
-        return " (\(printable.joined()))"
+        }.joined()
     }
 }

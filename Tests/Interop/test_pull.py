@@ -360,6 +360,19 @@ def test_who_is_redirected_to_gets_no_credentials_by_asking(registry):
         assert not any("Authorization" in headers for _, headers in elsewhere.requests)
 
 
+def test_what_a_registry_says_is_fit_for_a_terminal(registry):
+    """However many platforms it names, and whatever it calls them."""
+    def trouble(handler, count):
+        platform = {"os": "linux", "architecture": "\x1b[31mvax" + "x" * 1000}
+        index = {"schemaVersion": 2, "manifests": [
+            {"size": 2, "digest": "sha256:" + "1" * 64, "platform": platform}] * 500}
+        return handler.answer(200, {
+            "Content-Type": "application/vnd.oci.image.index.v1+json"}, json.dumps(index).encode())
+    with Front(registry, trouble) as front:
+        line = fails("--plain-http", "-o", "-", f"{front.address}/apps/web:1")
+    assert "no image for" in line and "\x1b" not in line and len(line) < 8192
+
+
 def test_sizes_that_cannot_be(registry, tmp_path):
     def trouble(handler, count):
         if "/manifests/" not in handler.path:
