@@ -146,7 +146,7 @@ lint:
 	for script in $$(grep -rlE '^#!/bin/(ba)?sh' .ci packaging Tests); do bash -n "$$script"; done
 
 ## generate    generate the gRPC code, and what reflection says of it, anew from the .proto files
-PROTO_MODULES := GNOI GRPCHealth GRPCReflection
+PROTO_MODULES := GNOI GRPCHealth GRPCReflection UpgradeAPI
 # Spoken with the messages of v1, which are the same.
 DESCRIBED_ONLY := grpc/reflection/v1alpha/reflection.proto
 # What reflection answers with.

@@ -206,6 +206,14 @@ let package = Package(
         tests(of: "LabCertificates", ["SystemIO", "COpenSSL"]),
 
         module("GNOI", [grpc, grpcProtobuf, protobuf], exclude: ["protos"]),
+        module("UpgradeAPI", [grpc, grpcProtobuf, protobuf], exclude: ["protos"]),
+        module(
+            "PackageUpgrade",
+            [
+                "SystemIO", "OCI", "ImageStream", "GRPCTransport", "GNOI", "UpgradeAPI", grpc,
+                grpcProtobuf, protobuf, log,
+            ]),
+        tests(of: "PackageUpgrade", ["OCI", "GNOI", "UpgradeAPI", grpc, protobuf]),
         module(
             "ContainerzService",
             [
@@ -218,23 +226,25 @@ let package = Package(
         program(
             "containerzd",
             [
-                "ContainerzService", "AccessControl", "Authorization", "JSON", "RuntimeAPI",
+                "ContainerzService", "PackageUpgrade", "AccessControl", "Authorization", "JSON",
+                "RuntimeAPI",
                 "GRPCTransport", "Daemon", "Metrics", "ServerMetrics", "SystemIO",
                 "HealthService", "GRPCReflection", grpc, log, arguments,
             ]),
 
         module(
-            "ContainerzClient", ["SystemIO", "GRPCTransport", "GNOI", grpc, grpcProtobuf, protobuf]),
+            "ContainerzClient",
+            [
+                "SystemIO", "OCI", "ImageStream", "GRPCTransport", "GNOI", "UpgradeAPI", grpc,
+                grpcProtobuf, protobuf,
+            ]),
         tests(of: "ContainerzClient", ["SystemIO", "GNOI"]),
         program(
             "cz",
             [
                 "ContainerzClient", "HealthProbe", "LabCertificates", "OCI", "JSON",
-                "ServerAddress", "GRPCTransport", "GNOI", "SystemIO",
-                "TextTable",
-                grpc,
-                protobuf,
-                arguments,
+                "ServerAddress", "GRPCTransport", "GNOI", "UpgradeAPI", "SystemIO", "TextTable",
+                grpc, protobuf, arguments,
             ]),
 
         tests(of: "GNOI", [grpc, protobuf]),

@@ -23,6 +23,7 @@ public struct Target: Hashable, Sendable, CustomStringConvertible {
 /// A connection to a device, and the RPCs it answers.
 public struct Device: Sendable {
     let client: Gnoi_Containerz_Containerz.Client<HTTP2ClientTransport>
+    let connection: GRPCClient<HTTP2ClientTransport>
     let options: CallOptions
 
     /// Connects when the first RPC is made, and closes the connection in the end.
@@ -42,7 +43,8 @@ public struct Device: Sendable {
         return try await withGRPCClient(transport: transport) { [options] client in
             try await body(
                 Device(
-                    client: Gnoi_Containerz_Containerz.Client(wrapping: client), options: options))
+                    client: Gnoi_Containerz_Containerz.Client(wrapping: client),
+                    connection: client, options: options))
         }
     }
 }

@@ -9,6 +9,7 @@ import Glibc
 import HealthService
 import Logging
 import Metrics
+import PackageUpgrade
 import RuntimeAPI
 import ServerMetrics
 import SystemIO
@@ -67,6 +68,8 @@ struct ContainerzDaemon: ParsableCommand {
     var logFormat: LogFormat?
 
     @OptionGroup(title: "Images that the device fetches") var pull: PullOptions
+
+    @OptionGroup(title: "Upgrades of this software") var upgrade: UpgradeOptions
 
     @OptionGroup(title: "Limits") var limits: LimitOptions
 
@@ -144,8 +147,10 @@ struct ContainerzDaemon: ParsableCommand {
         let health = HealthMonitor(of: [ContainerzService.name]) {
             (try? await runtime.info()) != nil
         }
+        let upgrades = UpgradeService(upgrade.configuration)
         let services: [any RegistrableRPCService] = [
-            ContainerzService(runtime, service, logger: logger), HealthService(health),
+            ContainerzService(runtime, service, logger: logger),
+            SystemService(upgrade.configuration, logger: logger), upgrades, HealthService(health),
             try ReflectionService(),
         ]
         let counted = metricsFile.map { ServerReport($0, of: services, logger: logger) }
@@ -177,6 +182,7 @@ struct ContainerzDaemon: ParsableCommand {
         try await MetricsReport.keep(counted?.report) {
             try await lifecycle.run {
                 health.drain()
+                upgrades.drain()
                 server.beginGracefulShutdown()
             } reload: {
                 access.reload()

@@ -14,7 +14,7 @@ struct ClientCommand: ParsableCommand {
         version: containerzVersion,
         subcommands: [
             ImageCommand.self, ContainerCommand.self, VolumeCommand.self, PluginCommand.self,
-            DeployCommand.self, UpgradeCommand.self, TLSCommand.self,
+            DeployCommand.self, UpgradeCommand.self, SystemCommand.self, TLSCommand.self,
         ])
 
     /// Options before the command mean the same as behind it.

@@ -100,4 +100,9 @@ enum Program {
     static func complain(_ text: String) {
         StandardError.write(line: "cz: \(text)")
     }
+
+    /// Progress, for people and logs.
+    static func say(_ text: String) {
+        StandardError.write(line: text)
+    }
 }

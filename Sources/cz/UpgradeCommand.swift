@@ -87,7 +87,7 @@ struct UpgradeCommand: ParsableCommand {
             let previous = try await Self.image(of: target, on: device)
             let image: ImageArgument
             if isFile {
-                Self.say("pushing \(version)")
+                Program.say("pushing \(version)")
                 let pushed = try await ImagePushCommand.push(
                     version, as: name, to: device, "upgrade")
                 let text = "\(pushed.name):\(pushed.tag)"
@@ -109,7 +109,7 @@ struct UpgradeCommand: ParsableCommand {
                 }
                 image = argument
             }
-            Self.say("updating \(target) from \(previous) to \(image)")
+            Program.say("updating \(target) from \(previous) to \(image)")
             do {
                 try await device.update(
                     target, to: (image.name, image.tag), settings, detach: false)
@@ -123,7 +123,7 @@ struct UpgradeCommand: ParsableCommand {
                 Program.complain("upgrade: \(image) is not well: \(failure)")
                 try await Self.goBack(target, to: previous, on: device)
             } else {
-                Self.say("\(target) runs \(image)")
+                Program.say("\(target) runs \(image)")
             }
             if connection.json {
                 try Output.write(
@@ -140,7 +140,7 @@ struct UpgradeCommand: ParsableCommand {
         _ health: HealthProbe?, _ timeout: Duration
     ) async throws -> HealthProbeError? {
         guard let health else { return nil }
-        say("asking \(health)")
+        Program.say("asking \(health)")
         do {
             try await health.wait(timeout: timeout)
             return nil
@@ -153,7 +153,7 @@ struct UpgradeCommand: ParsableCommand {
         _ target: String, to previous: String, on device: Device
     ) async throws {
         guard let image = ImageArgument(argument: previous) else { throw ExitCode.failure }
-        say("going back to \(previous)")
+        Program.say("going back to \(previous)")
         do {
             try await device.update(
                 target, to: (image.name, image.tag), .init(), detach: false)
@@ -162,7 +162,7 @@ struct UpgradeCommand: ParsableCommand {
             await sayWhatRuns(target, on: device)
             throw ExitCode.failure
         }
-        say("\(target) runs \(previous) again")
+        Program.say("\(target) runs \(previous) again")
     }
 
     private static func image(of target: String, on device: Device) async throws -> String {
@@ -177,18 +177,12 @@ struct UpgradeCommand: ParsableCommand {
         do {
             let listed = try await device.containers(all: true, filters: ["name": [target]])
             if let container = listed.first(where: { $0.name == target }) {
-                say("\(target) is \(container.status), with \(container.image)")
+                Program.say("\(target) is \(container.status), with \(container.image)")
             } else {
-                say("\(target) is not listed: its update is still being undone")
+                Program.say("\(target) is not listed: its update is still being undone")
             }
         } catch {
-            say("what \(target) runs now cannot be told: \(error)")
+            Program.say("what \(target) runs now cannot be told: \(error)")
         }
-    }
-
-    /// Progress, for people and logs.
-    private static func say(_ text: String) {
-        var line = "\(text)\n"
-        line.withUTF8 { _ = write(STDERR_FILENO, $0.baseAddress, $0.count) }
     }
 }

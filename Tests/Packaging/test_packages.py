@@ -76,11 +76,15 @@ class Operator:
     def environment(self):
         return os.environ | {"LD_LIBRARY_PATH": str(LIBRARIES)}
 
-    def cz(self, *arguments, code=0, client="client", **options):
+    def cz(self, *arguments, code=0, client="client", patience=60):
         done = subprocess.run(self.command(*arguments, client=client), capture_output=True,
-                              text=True, timeout=60, env=self.environment, **options)
+                              text=True, timeout=patience, env=self.environment)
         assert done.returncode == code, done.stderr
-        return done.stdout
+        return done.stderr if code else done.stdout
+
+    def refused(self, *arguments, code=1, **options):
+        """What cz says of what fails."""
+        return self.cz(*arguments, code=code, **options)
 
 
 def remove_containers(prefix):
@@ -148,16 +152,19 @@ def test_an_operator_elsewhere(installed, archive):
     operator.cz("container", "remove", "--force", "pkg-web")
 
 
-def newer_packages(folder, version="99.0"):
+def newer_packages(folder, version="99.0", change=lambda name, content: None):
     """The same packages under a higher version."""
     built = []
     for path in packages():
-        content = folder / path.stem
+        content = folder / version / path.stem
+        content.parent.mkdir(exist_ok=True)
         subprocess.run(["dpkg-deb", "--raw-extract", path, content], check=True)
         control = content / "DEBIAN/control"
         text = re.sub(r"^Version: .*$", f"Version: {version}", control.read_text(), flags=re.M)
         control.write_text(re.sub(r"\((= )[^)]*\)", f"(= {version})", text))
-        built.append(folder / f"{path.name.split('_')[0]}_{version}.deb")
+        name, _, architecture = path.stem.split("_")
+        change(name, content)
+        built.append(folder / f"{name}_{version}_{architecture}.deb")
         subprocess.run(["dpkg-deb", "-Znone", "--root-owner-group", "--build", content, built[-1]],
                        check=True, capture_output=True)
     return built
@@ -210,6 +217,160 @@ def test_an_upgrade_under_load(installed, archive, tmp_path):
     operator.cz("container", "remove", "--force", "pkg-kept")
 
 
+@pytest.fixture(scope="session")
+def signer(tmp_path_factory):
+    return Signer(tmp_path_factory.mktemp("keys"))
+
+
+class Signer:
+    """Somebody with a key for upgrades."""
+
+    def __init__(self, folder):
+        self.key, self.public = folder / "upgrade.key", folder / "upgrade.pem"
+        self.openssl("ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out", self.key)
+        self.openssl("ec", "-in", self.key, "-pubout", "-out", self.public)
+
+    @staticmethod
+    def openssl(*arguments):
+        subprocess.run(["openssl", *arguments], check=True, capture_output=True)
+
+    def sign(self, *paths):
+        for path in paths:
+            self.openssl("dgst", "-sha256", "-sign", self.key, "-out", f"{path}.sig", path)
+        return paths
+
+
+def version(box, name="containerzd"):
+    return box.output("dpkg-query", "--show", "--showformat", "${Version}", name)
+
+
+def test_an_upgrade_from_afar(installed, archive, signer, tmp_path):
+    """By SetPackage: the new versions run, the containers never stop; and there is a way back."""
+    box, operator = installed
+    old = version(box)
+    box.copy_in(signer.public, "/etc/containerz/upgrade-keys/owner.pem")
+    operator.cz("image", "push", archive, "pkg-web:1")
+    operator.cz("container", "start", "pkg-web:1", "--instance", "pkg-kept", "--restart", "always")
+    started = docker("inspect", "--format", "{{.State.StartedAt}}", "pkg-kept").stdout
+    box.run("sh", "-c", "echo '# mine' >> /etc/default/containerzd")
+    newer = signer.sign(*newer_packages(tmp_path))
+    printed = operator.cz("system", "upgrade", *newer, patience=240).splitlines()
+    assert sorted(printed) == sorted(f"{path.name.split('_')[0]} 99.0" for path in newer)
+    assert version(box) == "99.0" and all(box.is_active(unit) for unit in DAEMONS)
+    assert "# mine" in box.output("cat", "/etc/default/containerzd")
+    assert docker("inspect", "--format", "{{.State.StartedAt}}", "pkg-kept").stdout == started
+    operator.cz("container", "remove", "--force", "pkg-kept")
+    # Nothing is left of it but the result.
+    assert box.output("ls", "/var/lib/containerzd/upgrade/sets") == ""
+    assert box.output("ls", "/var/lib/containerz-upgrade").split() == ["log", "result"]
+
+    back = signer.sign(*newer_packages(tmp_path, version=old))
+    assert "99.0" in operator.refused("system", "upgrade", *back)
+    assert version(box) == "99.0"
+    operator.cz("system", "upgrade", "--allow-downgrade", *back, patience=240)
+    assert version(box) == old and all(box.is_active(unit) for unit in DAEMONS)
+
+
+def broken_program(name, content):
+    """It starts, and ends."""
+    if name == "containerzd":
+        (content / "usr/sbin/containerzd").write_text("#!/bin/sh\nexit 1\n")
+
+
+def broken_script(name, content):
+    if name == "cz-runtime":
+        script = content / "DEBIAN/postinst"
+        script.write_text("#!/bin/sh\nexit 1\n")
+
+
+def broken_dependency(name, content):
+    if name == "cz-janitor":
+        control = content / "DEBIAN/control"
+        control.write_text(control.read_text().replace("Depends: ", "Depends: no-such-thing, "))
+
+
+@pytest.mark.parametrize("change", [broken_program, broken_script, broken_dependency])
+def test_a_broken_package_leaves_the_old_version(installed, archive, signer, tmp_path, change):
+    box, operator = installed
+    old = version(box)
+    before = box.output("md5sum", "/usr/sbin/containerzd", "/usr/sbin/cz-runtime",
+                        "/etc/containerz/authz.json", "/etc/default/containerzd")
+    box.copy_in(signer.public, "/etc/containerz/upgrade-keys/owner.pem")
+    newer = signer.sign(*newer_packages(tmp_path, change=change))
+    message = operator.refused("system", "upgrade", *newer, patience=300)
+    assert message.startswith("cz: system upgrade: ")
+    for path in packages():
+        assert version(box, path.name.split("_")[0]) == old
+    assert box.output("md5sum", "/usr/sbin/containerzd", "/usr/sbin/cz-runtime",
+                      "/etc/containerz/authz.json", "/etc/default/containerzd") == before
+    assert box.output("dpkg", "--audit") == ""
+    assert all(box.is_active(unit) for unit in DAEMONS)
+    operator.cz("image", "list")
+
+
+def test_packages_that_are_not_taken(installed, signer, tmp_path):
+    box, operator = installed
+    (cz,) = (path for path in newer_packages(tmp_path) if path.name.startswith("cz_"))
+    assert ".sig" in operator.refused("system", "upgrade", cz)
+    # Nobody is trusted yet.
+    assert "upgrade-keys" in operator.refused("system", "upgrade", *signer.sign(cz))
+    box.copy_in(signer.public, "/etc/containerz/upgrade-keys/owner.pem")
+    stranger = tmp_path / "stranger"
+    stranger.mkdir()
+    assert "signature" in operator.refused(
+        "system", "upgrade", *Signer(stranger).sign(cz), code=77)
+    signer.sign(cz)
+    assert operator.refused("system", "upgrade", cz, client="reader", code=77)
+    # Of others, also under a name of ours.
+    content = tmp_path / "other"
+    (content / "DEBIAN").mkdir(parents=True)
+    control = "Package: {}\nVersion: 99\nArchitecture: all\nMaintainer: x\nDescription: x\n"
+    for name, package in (("bash", "bash"), ("cz", "bash"), ("containerz-x", "containerz-x")):
+        (content / "DEBIAN/control").write_text(control.format(package))
+        path = tmp_path / f"{name}_99_all.deb"
+        subprocess.run(["dpkg-deb", "--build", content, path], check=True, capture_output=True)
+        assert "containerz" in operator.refused("system", "upgrade", *signer.sign(path))
+    assert version(box, "bash") != "99"
+    # One that changed behind the checks of containerzd, which is not believed.
+    inbox, key = "/var/lib/containerzd/upgrade", "0" * 32
+    box.run("setpriv", "--reuid", "containerz", "--regid", "containerz", "--clear-groups", "mkdir",
+            "-p", f"{inbox}/sets/{key}")
+    for file in (path, pathlib.Path(f"{path}.sig")):
+        box.copy_in(file, f"{inbox}/sets/{key}/{file.name}")
+        box.run("chown", "containerz:", f"{inbox}/sets/{key}/{file.name}")
+    box.run("setpriv", "--reuid", "containerz", "--regid", "containerz", "--clear-groups", "sh", "-c",
+            f"echo {key} no > {inbox}/request")
+    wait_until(lambda: "state=failed" in box.run(
+        "cat", "/var/lib/containerz-upgrade/result", check=False).stdout, "the refusal")
+    assert box.run("test", "-e", f"{inbox}/request", check=False).returncode == 1
+    assert version(box, "cz") != "99.0"
+
+
+def test_an_interrupted_upgrade_is_taken_back(installed, signer, tmp_path):
+    """Killed while packages are being unpacked, and the device with it."""
+    box, operator = installed
+    old = version(box)
+    box.copy_in(signer.public, "/etc/containerz/upgrade-keys/owner.pem")
+
+    def slow(name, content):
+        if name == "cz-runtime":
+            (content / "DEBIAN/preinst").write_text("#!/bin/sh\ntouch /run/unpacking; sleep 60\n")
+            (content / "DEBIAN/preinst").chmod(0o755)
+    newer = signer.sign(*newer_packages(tmp_path, change=slow))
+    operator.cz("system", "upgrade", "--no-wait", *newer)
+    wait_until(lambda: box.run("test", "-e", "/run/unpacking", check=False).returncode == 0,
+               "the packages to be unpacked")
+    docker("kill", box.name)
+    docker("start", box.name)
+    box.wait_for_systemd()
+    wait_until(lambda: "state=failed" in box.output("cat", "/var/lib/containerz-upgrade/result"),
+               "the recovery")
+    for path in packages():
+        assert version(box, path.name.split("_")[0]) == old
+    assert box.output("dpkg", "--audit") == ""
+    assert all(box.is_active(unit) for unit in DAEMONS)
+
+
 def test_a_reboot(installed, archive):
     box, operator = installed
     operator.cz("image", "push", archive, "pkg-web:1")
@@ -242,13 +403,14 @@ NEEDED = {
     "cz": ["containerz-libs"], "cz-pull": ["containerz-libs"],
     "containerzd": ["containerz-libs", "containerz-common"],
     "cz-runtime": ["containerz-libs", "containerz-common"],
-    "cz-janitor": ["containerz-libs", "containerz-common"]}
+    "cz-janitor": ["containerz-libs", "containerz-common"],
+    "containerz-upgrade": ["containerz-common"]}
 
 
 @pytest.mark.parametrize("name", NEEDED)
 def test_each_package_alone(box, name):
     box.install(*packages(*NEEDED[name], name))
-    assert box.output(name, "--version").strip()
+    assert box.output(name, "--help" if name == "containerz-upgrade" else "--version").strip()
     page = box.output("sh", "-c", f"dpkg --listfiles {name} | grep /man/").split()
     assert page
 

@@ -1,0 +1,123 @@
+import GRPCCore
+import SwiftProtobuf
+import SystemIO
+import UpgradeAPI
+
+/// The service `containerz.upgrade.v1.Upgrades`: what has become of packages that were handed over.
+public struct UpgradeService: Containerz_Upgrade_V1_Upgrades.SimpleServiceProtocol {
+    private let inbox: PackageInbox
+    private let result: String
+    private let watches = OpenWatches()
+
+    public init(_ configuration: SystemService.Configuration) {
+        inbox = PackageInbox(configuration.inbox)
+        result = configuration.result
+    }
+
+    public func watch(
+        request: Containerz_Upgrade_V1_WatchRequest,
+        response: RPCWriter<Containerz_Upgrade_V1_Upgrade>, context: ServerContext
+    ) async throws {
+        guard let upgrade = UpgradeIdentifier(request.id) else {
+            throw PackageTransfer.invalid("id", "it is not 32 hexadecimal digits")
+        }
+        let watching = Task { @EventLoop in
+            try await watches.run { try await follow(upgrade, response) }
+        }
+        // gRPC tells of a client that went away, but cancels no task by itself.
+        try await withTaskCancellationHandler {
+            try await withRPCCancellationHandler {
+                try await watching.value
+            } onCancelRPC: {
+                watching.cancel()
+            }
+        } onCancel: {
+            watching.cancel()
+        }
+    }
+
+    /// Sends whoever watches away, to ask again when the service is back.
+    @EventLoop
+    public func drain() { watches.drain() }
+
+    @EventLoop
+    private func follow(
+        _ upgrade: UpgradeIdentifier, _ response: RPCWriter<Containerz_Upgrade_V1_Upgrade>
+    ) async throws {
+        let waiter = Waiter()
+        // Before the first look, so that no change is missed.
+        let watch: FileWatch
+        do throws(SystemError) {
+            watch = try FileWatch([inbox.request, result]) { waiter.wake() }
+        } catch {
+            // The folders are made with the first package.
+            throw Self.notFound(upgrade)
+        }
+        defer { watch.cancel() }
+        var last: Containerz_Upgrade_V1_Upgrade?
+        while true {
+            let now = try status(of: upgrade)
+            if now != last { try await response.write(now) }
+            last = now
+            if now.state == .done || now.state == .failed { return }
+            try await waiter.wait()
+        }
+    }
+
+    private func status(of upgrade: UpgradeIdentifier) throws -> Containerz_Upgrade_V1_Upgrade {
+        // In this order: it is in the result before it is gone from the inbox.
+        let isRequested = inbox.requested() == upgrade
+        if let result = SmallFile.read(result).flatMap(UpgradeResult.init(parsing:)),
+            result.upgrade == upgrade
+        {
+            return result.response
+        }
+        guard isRequested else { throw Self.notFound(upgrade) }
+        return .with {
+            $0.id = "\(upgrade)"
+            $0.state = .pending
+        }
+    }
+
+    private static func notFound(_ upgrade: UpgradeIdentifier) -> RPCError {
+        RPCError(code: .notFound, message: "there is no upgrade \(upgrade)")
+    }
+}
+
+/// The watches there are, which must not keep a service that is to stop.
+@EventLoop
+private final class OpenWatches {
+    private var tasks: [Int: Task<Void, any Error>] = [:]
+    private var next = 0
+    private var isDraining = false
+
+    nonisolated init() {}
+
+    /// - Throws: `RPCError` with UNAVAILABLE when the service stops meanwhile.
+    func run(_ body: @escaping @EventLoop () async throws -> Void) async throws {
+        guard !isDraining else { throw Self.stopping }
+        let task = Task { try await body() }
+        let number = next
+        next += 1
+        tasks[number] = task
+        defer { tasks[number] = nil }
+        do {
+            try await withTaskCancellationHandler {
+                try await task.value
+            } onCancel: {
+                task.cancel()
+            }
+        } catch is CancellationError where isDraining {
+            throw Self.stopping
+        }
+    }
+
+    func drain() {
+        isDraining = true
+        for task in tasks.values { task.cancel() }
+    }
+
+    private nonisolated static var stopping: RPCError {
+        RPCError(code: .unavailable, message: "the service is stopping; ask again in a moment")
+    }
+}
