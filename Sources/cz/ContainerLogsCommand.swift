@@ -6,7 +6,7 @@ struct ContainerLogsCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "logs", abstract: "Show what a container wrote.")
 
-    @Argument(help: "Its instance name.")
+    @Argument(help: "Its instance name.", completion: LiveCompletion.instances)
     var instance: String
 
     @Flag(name: .shortAndLong, help: "Go on until it is done.")

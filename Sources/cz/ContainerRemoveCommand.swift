@@ -6,7 +6,7 @@ struct ContainerRemoveCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "remove", abstract: "Remove containers.", aliases: ["rm"])
 
-    @Argument(help: "Instance names.")
+    @Argument(help: "Instance names.", completion: LiveCompletion.instances)
     var instances: [String]
 
     @Flag(help: "Although they run.")

@@ -7,7 +7,7 @@ struct ContainerStartCommand: ParsableCommand {
         commandName: "start", abstract: "Start a container from an image on the device.",
         discussion: "Without an image, --instance names a stopped container to start again.")
 
-    @Argument(help: "NAME or NAME:TAG.")
+    @Argument(help: "NAME or NAME:TAG.", completion: LiveCompletion.images)
     var image: ImageArgument?
 
     @OptionGroup var start: StartArguments

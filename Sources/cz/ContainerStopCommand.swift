@@ -7,7 +7,7 @@ struct ContainerStopCommand: ParsableCommand {
         commandName: "stop", abstract: "Stop containers.",
         discussion: "A container that does not end by itself in 10 seconds is killed.")
 
-    @Argument(help: "Instance names.")
+    @Argument(help: "Instance names.", completion: LiveCompletion.instances)
     var instances: [String]
 
     @Flag(help: "Kill them at once.")

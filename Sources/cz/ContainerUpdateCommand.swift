@@ -10,10 +10,11 @@ struct ContainerUpdateCommand: ParsableCommand {
             prove itself, the old one is put back.
             """)
 
-    @Argument(help: "The container's instance name.")
+    @Argument(help: "The container's instance name.", completion: LiveCompletion.instances)
     var target: String
 
-    @Argument(help: "NAME or NAME:TAG of an image on the device.")
+    @Argument(
+        help: "NAME or NAME:TAG of an image on the device.", completion: LiveCompletion.images)
     var image: ImageArgument
 
     @Flag(

@@ -7,7 +7,7 @@ struct DeployCommand: ParsableCommand {
         commandName: "deploy", abstract: "Push an image and start a container from it.",
         discussion: "Prints the instance name.")
 
-    @Argument(help: "The tarball; - is standard input.")
+    @Argument(help: "The tarball; - is standard input.", completion: .file())
     var file: String
 
     @Argument(help: "NAME or NAME:TAG to give the image.")

@@ -10,7 +10,7 @@ struct ImagePushCommand: ParsableCommand {
             docker-archive or an oci-archive, compressed or not.
             """)
 
-    @Argument(help: "The tarball; - is standard input.")
+    @Argument(help: "The tarball; - is standard input.", completion: .file())
     var file: String
 
     @Argument(help: "NAME or NAME:TAG to give it; the tarball's own when not given.")

@@ -6,7 +6,7 @@ struct ImageRemoveCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "remove", abstract: "Remove images from a device.", aliases: ["rm"])
 
-    @Argument(help: "NAME or NAME:TAG.")
+    @Argument(help: "NAME or NAME:TAG.", completion: LiveCompletion.images)
     var images: [ImageArgument]
 
     @Flag(help: "Although a stopped container uses it.")

@@ -7,7 +7,7 @@ struct PluginListCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "list", abstract: "List the plugins on a device.", aliases: ["ls"])
 
-    @Argument(help: "Only this one.")
+    @Argument(help: "Only this one.", completion: LiveCompletion.plugins)
     var instance: String?
 
     enum Level {}

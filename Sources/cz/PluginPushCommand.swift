@@ -10,7 +10,7 @@ struct PluginPushCommand: ParsableCommand {
             rootfs/, and may hold its config.json beside that.
             """)
 
-    @Argument(help: "The tarball; - is standard input.")
+    @Argument(help: "The tarball; - is standard input.", completion: .file())
     var file: String
 
     @Argument(help: "The name to keep it under.")

@@ -6,7 +6,7 @@ struct PluginRemoveCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "remove", abstract: "Remove plugins that were stopped.", aliases: ["rm"])
 
-    @Argument(help: "Their instance names.")
+    @Argument(help: "Their instance names.", completion: LiveCompletion.plugins)
     var instances: [String]
 
     enum Level {}

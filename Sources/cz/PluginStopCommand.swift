@@ -6,7 +6,7 @@ struct PluginStopCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "stop", abstract: "Stop plugins that no volume needs.")
 
-    @Argument(help: "Their instance names.")
+    @Argument(help: "Their instance names.", completion: LiveCompletion.plugins)
     var instances: [String]
 
     enum Level {}

@@ -15,7 +15,9 @@ struct SystemUpgradeCommand: ParsableCommand {
             puts back what it had. Prints what is installed then.
             """)
 
-    @Argument(help: ArgumentHelp("Packages: NAME_VERSION_ARCHITECTURE.deb.", valueName: "file"))
+    @Argument(
+        help: ArgumentHelp("Packages: NAME_VERSION_ARCHITECTURE.deb.", valueName: "file"),
+        completion: .file(extensions: ["deb"]))
     var files: [String]
 
     @Flag(help: "Let the versions be older than those installed.")

@@ -23,7 +23,7 @@ struct UpgradeCommand: ParsableCommand {
             that fails; options that were changed stay changed then. Exits with 1 after that.
             """)
 
-    @Argument(help: "The container's instance name.")
+    @Argument(help: "The container's instance name.", completion: LiveCompletion.instances)
     var target: String
 
     @Argument(

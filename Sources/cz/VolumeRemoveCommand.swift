@@ -7,7 +7,7 @@ struct VolumeRemoveCommand: ParsableCommand {
         commandName: "remove", abstract: "Remove volumes that no container uses.",
         aliases: ["rm"])
 
-    @Argument(help: "Their names.")
+    @Argument(help: "Their names.", completion: LiveCompletion.volumes)
     var volumes: [String]
 
     @Flag(help: "Although a volume's plugin does not answer.")
