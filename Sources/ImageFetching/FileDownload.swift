@@ -65,47 +65,26 @@ public struct FileDownload {
     ) async throws {
         var version: Version?
         var received: Int64 = 0
-        var breaks = 0
-        var pause = web.configuration.firstPause
-        while true {
-            let start = received
+        try await web.receive("\(address)") { start in
             let response = try await web.retrying("\(address)") { try await get(from: start) }
-            if response.status != 206 || version == nil {
-                let found = Version(
-                    size: response.contentLength,
-                    tag: response.header("ETag") ?? response.header("Last-Modified"))
-                if let version, version != found {
-                    response.cancel()
-                    throw FetchError.corrupt("\(address): it changed while it was fetched")
-                }
-                if version == nil { events(.resolved(size: found.size)) }
-                version = found
-            }
-            var toSkip = response.status == 206 ? 0 : Int(start)
-            do {
-                while var bytes = try await response.next() {
-                    let skipped = min(toSkip, bytes.count)
-                    toSkip -= skipped
-                    bytes.removeFirst(skipped)
-                    if bytes.isEmpty { continue }
-                    received += Int64(bytes.count)
-                    try await output(bytes)
-                    events(.progress(received: received, of: version?.size))
-                }
-                if version?.size.map({ received >= $0 }) ?? true { return }
-                throw HTTPError(.broken, "it ended after \(received) bytes")
-            } catch let error as HTTPError {
-                let isFurther = received > start
-                breaks = isFurther ? 1 : breaks + 1
-                guard breaks < WebClient.attempts else {
-                    throw FetchError.unavailable("\(address): \(error.reason)")
-                }
-                try await EventLoop.sleep(for: pause)
-                pause = isFurther ? web.configuration.firstPause : pause * 2
-            } catch {
+            // One that goes on says nothing of the whole.
+            if response.status == 206, version != nil { return response }
+            let found = Version(
+                size: response.contentLength,
+                tag: response.header("ETag") ?? response.header("Last-Modified"))
+            if let version, version != found {
                 response.cancel()
-                throw error
+                throw FetchError.corrupt("\(address): it changed while it was fetched")
             }
+            if version == nil { events(.resolved(size: found.size)) }
+            version = found
+            return response
+        } isComplete: { received in
+            version?.size.map { received >= $0 } ?? true
+        } _: { bytes in
+            received += Int64(bytes.count)
+            try await output(bytes)
+            events(.progress(received: received, of: version?.size))
         }
     }
 

@@ -1,4 +1,3 @@
-import HTTPClient
 import ImageStream
 import OCI
 import SystemIO
@@ -45,44 +44,18 @@ extension RegistryClient {
     func fetch(
         _ blob: BlobProgress, _ output: @EventLoop ([UInt8]) async throws -> Void
     ) async throws {
+        guard blob.received < blob.size else { return }
         let digest = blob.descriptor.digest
         let what = "\(source.registry)/\(source.repository)@\(digest)"
-        var breaks = 0
-        var pause = web.configuration.firstPause
-        while blob.received < blob.size {
-            let start = blob.received
-            let response = try await get(
+        try await web.receive(what, after: blob.received) { start in
+            try await get(
                 "blobs/\(digest)", what, isLong: true,
                 headers: start > 0 ? [("Range", "bytes=\(start)-")] : [])
-            // A server that knows no ranges begins anew.
-            var toSkip = response.status == 206 ? 0 : Int(start)
-            do {
-                while var bytes = try await response.next() {
-                    if toSkip > 0 {
-                        let skipped = min(toSkip, bytes.count)
-                        toSkip -= skipped
-                        bytes.removeFirst(skipped)
-                        if bytes.isEmpty { continue }
-                    }
-                    try blob.add(bytes)
-                    try await output(bytes)
-                }
-                if blob.received == blob.size { return }
-                throw HTTPError(
-                    .broken, "it ended after \(blob.received) of \(blob.size) bytes")
-            } catch let error as HTTPError {
-                // As long as it gets further, it is worth going on.
-                let isFurther = blob.received > start
-                breaks = isFurther ? 1 : breaks + 1
-                guard breaks < WebClient.attempts else {
-                    throw FetchError.unavailable("\(what): \(error.reason)")
-                }
-                try await EventLoop.sleep(for: pause)
-                pause = isFurther ? web.configuration.firstPause : pause * 2
-            } catch {
-                response.cancel()
-                throw error
-            }
+        } isComplete: { received in
+            received == blob.size
+        } _: { bytes in
+            try blob.add(bytes)
+            try await output(bytes)
         }
     }
 }

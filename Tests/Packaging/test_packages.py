@@ -207,12 +207,7 @@ def test_an_upgrade_under_load(installed, archive, tmp_path):
     updating.communicate(timeout=60)
     assert docker("inspect", "--format", "{{.State.StartedAt}}", "pkg-kept").stdout == started
     wait_until(lambda: all(box.is_active(unit) for unit in DAEMONS), "the daemons")
-
-    def settled():
-        names = docker("ps", "--all", "--format", "{{.Names}} {{.State}}").stdout.split("\n")
-        mine = [name for name in names if name.startswith("pkg-updated")]
-        return mine == ["pkg-updated running"]
-    wait_until(settled, "the update to be completed or taken back")
+    wait_for_one("pkg-updated")
     operator.cz("container", "remove", "--force", "pkg-updated")
     operator.cz("container", "remove", "--force", "pkg-kept")
 
@@ -371,15 +366,44 @@ def test_an_interrupted_upgrade_is_taken_back(installed, signer, tmp_path):
     assert all(box.is_active(unit) for unit in DAEMONS)
 
 
+def wait_for_one(name):
+    """Waits until an update has been completed or taken back: one container, which runs."""
+    def is_settled():
+        listed = docker("ps", "--all", "--format", "{{.Names}} {{.State}}").stdout.splitlines()
+        mine = [line for line in listed if name in line]
+        return mine == [f"{name} running"]
+    wait_until(is_settled, f"the update of {name} to be completed or taken back")
+
+
 def test_a_reboot(installed, archive):
+    """In good order, then by a cut of its power amid an update; test_reboot.py cuts the engine's."""
     box, operator = installed
     operator.cz("image", "push", archive, "pkg-web:1")
+    for name in "pkg-kept", "pkg-updated":
+        operator.cz("container", "start", "pkg-web:1", "--instance", name, "--restart", "always")
     docker("restart", box.name)
     box.wait_for_systemd()
-    for unit in (*DAEMONS, "containerzd-tls.socket"):
-        wait_until(lambda: box.is_active(unit), unit)
-    operator.target = f"{box.address}:9339"
-    assert "pkg-web" in box.cz("image", "list").stdout
+
+    def wait_for_daemons():
+        for unit in (*DAEMONS, "containerzd-tls.socket"):
+            wait_until(lambda: box.is_active(unit), unit)
+        operator.target = f"{box.address}:9339"
+    wait_for_daemons()
+    updating = operator.popen("container", "update", "pkg-updated", "pkg-web:1",
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    journal = "/var/lib/containerz/updates/pkg-updated.json"
+    wait_until(lambda: box.run("grep", "-q", "underway", journal, check=False).returncode == 0
+               or updating.poll() is not None, "the update to begin")
+    docker("kill", box.name)
+    docker("start", box.name)
+    updating.communicate(timeout=60)
+    box.wait_for_systemd()
+    wait_for_daemons()
+    wait_for_one("pkg-updated")
+    wait_for_one("pkg-kept")
+    assert "pkg-web" in operator.cz("image", "list")
+    for name in "pkg-updated", "pkg-kept":
+        operator.cz("container", "remove", "--force", name)
 
 
 def test_removal_and_purge(box):
