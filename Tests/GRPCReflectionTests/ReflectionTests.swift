@@ -23,7 +23,8 @@ import Testing
         let response = conversation.answer(.with { $0.listServices = "*" })
         #expect(
             response.listServicesResponse.service.map(\.name) == [
-                "gnoi.containerz.Containerz", "grpc.health.v1.Health",
+                "containerz.upgrade.v1.Upgrades", "gnoi.containerz.Containerz",
+                "gnoi.system.System", "grpc.health.v1.Health",
                 "grpc.reflection.v1.ServerReflection", "grpc.reflection.v1alpha.ServerReflection",
             ])
     }

@@ -2,6 +2,7 @@
 
 import json
 import os
+import pathlib
 import shutil
 import socket
 import subprocess
@@ -18,12 +19,14 @@ READ = ["ListImage", "ListContainer", "ListVolume", "ListPlugins", "Log"]
 WRITE = READ + [
     "Deploy", "RemoveImage", "StartContainer", "StopContainer", "RemoveContainer",
     "UpdateContainer", "CreateVolume", "RemoveVolume", "StartPlugin", "StopPlugin",
-    "RemovePlugin", "RemovePluginTar"]
+    "RemovePlugin", "RemovePluginTar", "/gnoi.system.System/SetPackage"]
 # Of both scopes.
 BESIDE = [
+    "/containerz.upgrade.v1.Upgrades/Watch",
     "/grpc.health.v1.Health/Check", "/grpc.health.v1.Health/List", "/grpc.health.v1.Health/Watch",
     "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
     "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo"]
+UPGRADE_PROGRAM = pathlib.Path(__file__).parents[2] / "packaging/upgrade/containerz-upgrade"
 REFUSED = (Code.UNAUTHENTICATED, Code.PERMISSION_DENIED)
 
 
@@ -65,7 +68,8 @@ class Front:
             "containerzd", "--listen", f"127.0.0.1:{self.port}", "--listen",
             f"unix:{self.socket}", "--runtime-socket", stack.runtime_socket, "--authz-policy",
             self.policy, "--tls-cert", self.certificate, "--tls-key", self.key,
-            "--log-format", "json", "--plugin-dir", folder / "plugins", *authority,
+            "--log-format", "json", "--plugin-dir", folder / "plugins",
+            "--upgrade-program", UPGRADE_PROGRAM, "--upgrade-dir", folder / "upgrade", *authority,
             *[self.passwords if argument == "PASSWORDS" else argument for argument in arguments]]
 
     def __enter__(self):
@@ -113,10 +117,13 @@ def login(name, password):
     return [("username", name), ("password", password)]
 
 
+def path_of(method):
+    return method if method.startswith("/") else f"{SERVICE}/{method}"
+
+
 def call(channel, method, metadata=None):
     """Calls a method, of Containerz or by its path, with an empty request; the status code."""
-    path = method if method.startswith("/") else f"{SERVICE}/{method}"
-    action = channel.stream_stream(path)
+    action = channel.stream_stream(path_of(method))
     if method.endswith("/Watch"):
         # It goes on for ever; its first answer is enough.
         def action(*arguments, watch=action, **keywords):
@@ -181,7 +188,7 @@ def test_the_table_has_every_rpc(mutual):
     described = descriptor_pb2.FileDescriptorSet.FromString(DESCRIPTORS.read_bytes())
     served = [f"/{file.package}.{service.name}/{method.name}" for file in described.file
               for service in file.service for method in service.method]
-    assert sorted(served) == sorted([f"{SERVICE}/{method}" for method in WRITE] + BESIDE)
+    assert sorted(served) == sorted([path_of(method) for method in WRITE + BESIDE])
 
 
 def test_a_unix_peer_is_its_user(mutual):

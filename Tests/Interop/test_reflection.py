@@ -17,7 +17,8 @@ from harness import DESCRIPTORS
 
 SOURCES = pathlib.Path(__file__).parents[2] / "Sources"
 SERVICES = [
-    "gnoi.containerz.Containerz", "grpc.health.v1.Health", "grpc.reflection.v1.ServerReflection",
+    "containerz.upgrade.v1.Upgrades", "gnoi.containerz.Containerz", "gnoi.system.System",
+    "grpc.health.v1.Health", "grpc.reflection.v1.ServerReflection",
     "grpc.reflection.v1alpha.ServerReflection"]
 VERSIONS = ["v1", "v1alpha"]
 
