@@ -16,6 +16,7 @@ struct PackageChecker: Sendable {
         static let noKeys: CInt = 6
     }
 
+    private static let longestText = 16 << 10
     private static let prefix = "containerz-upgrade: "
     private static let environment = ["PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C"]
 
@@ -42,10 +43,12 @@ struct PackageChecker: Sendable {
             program, ["check"] + (allowDowngrade ? ["--allow-downgrade"] : []) + [file],
             environment: Self.environment, input: input, output: output.write,
             errors: errors.write)
-        let (answer, reason) = (try Self.reader(output), try Self.reader(errors))
+        // The ends for writing are the child's alone from here on.
+        let (answers, reasons) = (try Self.reader(output), try Self.reader(errors))
+        async let answer = Self.text(answers)
+        async let reason = Self.text(reasons)
+        let (text, message) = (try await answer, try await reason)
         let end = await child.wait()
-        // A line or two: they are in the pipes.
-        let text = try Self.text(answer)
         if end == .exited(0) {
             let parts = text.split(whereSeparator: { $0 == " " || $0 == "\n" })
             guard parts.count == 2 else {
@@ -56,7 +59,7 @@ struct PackageChecker: Sendable {
             }
             return String(parts[1])
         }
-        throw Self.status(end, try Self.text(reason), called: name, file)
+        throw Self.status(end, message, called: name, file)
     }
 
     @EventLoop
@@ -64,11 +67,21 @@ struct PackageChecker: Sendable {
         try PipeReader(pipe.read)
     }
 
+    /// All that comes, of which more than a few lines are dropped.
     @EventLoop
-    private static func text(_ reader: PipeReader) throws(SystemError) -> String {
+    private static func text(_ reader: PipeReader) async throws -> String {
         var bytes: [UInt8] = []
-        _ = try reader.read { bytes = Array($0) }
-        return String(decoding: bytes, as: UTF8.self)
+        while true {
+            guard
+                let count = try reader.read({ piece in
+                    bytes += piece.prefix(longestText - bytes.count)
+                })
+            else {
+                try await reader.wait()
+                continue
+            }
+            if count == 0 { return String(decoding: bytes, as: UTF8.self) }
+        }
     }
 
     private static func status(

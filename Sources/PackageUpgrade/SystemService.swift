@@ -34,7 +34,7 @@ public struct SystemService: Gnoi_System_System.ServiceProtocol {
 
     public init(_ configuration: Configuration, logger: Logger) {
         checker = PackageChecker(program: configuration.program)
-        inbox = PackageInbox(configuration.inbox)
+        inbox = PackageInbox(configuration.inbox, result: configuration.result)
         self.logger = logger
     }
 
@@ -74,10 +74,10 @@ public struct SystemService: Gnoi_System_System.ServiceProtocol {
         let allowDowngrade = request.metadata[stringValues: PackageMetadata.allowDowngrade]
             .contains("true")
 
-        let folder = try await withOwnThread(named: "package") { [inbox] in
-            try inbox.folder(for: upgrade)
+        let partial = try await withOwnThread(named: "package") { [inbox] in
+            inbox.tidy()
+            return try inbox.receive(signature: signature)
         }
-        let partial = try PartialPackage(in: folder, signature: signature)
         try await Self.copy(&requests, &transfer, to: partial)
         let version = try await checker.check(
             partial.path, called: file, allowDowngrade: allowDowngrade)
@@ -85,7 +85,7 @@ public struct SystemService: Gnoi_System_System.ServiceProtocol {
             throw PackageTransfer.invalid("package.version", "the version in it is \(version)")
         }
         try await withOwnThread(named: "package") { [inbox] in
-            try inbox.place(partial, as: file, in: folder)
+            try inbox.place(partial, as: file, of: upgrade)
             if package.activate { try inbox.ask(for: upgrade, allowDowngrade: allowDowngrade) }
         }
         record?.carryOut()

@@ -1,4 +1,5 @@
 import GRPCCore
+import Glibc
 import SwiftProtobuf
 import SystemIO
 import UpgradeAPI
@@ -6,12 +7,12 @@ import UpgradeAPI
 /// The service `containerz.upgrade.v1.Upgrades`: what has become of packages that were handed over.
 public struct UpgradeService: Containerz_Upgrade_V1_Upgrades.SimpleServiceProtocol {
     private let inbox: PackageInbox
-    private let result: String
+    private let files: [String]
     private let watches = OpenWatches()
 
     public init(_ configuration: SystemService.Configuration) {
-        inbox = PackageInbox(configuration.inbox)
-        result = configuration.result
+        inbox = PackageInbox(configuration.inbox, result: configuration.result)
+        files = [inbox.request, configuration.result]
     }
 
     public func watch(
@@ -48,10 +49,12 @@ public struct UpgradeService: Containerz_Upgrade_V1_Upgrades.SimpleServiceProtoc
         // Before the first look, so that no change is missed.
         let watch: FileWatch
         do throws(SystemError) {
-            watch = try FileWatch([inbox.request, result]) { waiter.wake() }
-        } catch {
+            watch = try FileWatch(files) { waiter.wake() }
+        } catch  where error.code == ENOENT {
             // The folders are made with the first package.
             throw Self.notFound(upgrade)
+        } catch {
+            throw RPCError(code: .internalError, message: "\(error)")
         }
         defer { watch.cancel() }
         var last: Containerz_Upgrade_V1_Upgrade?
@@ -59,20 +62,17 @@ public struct UpgradeService: Containerz_Upgrade_V1_Upgrades.SimpleServiceProtoc
             let now = try status(of: upgrade)
             if now != last { try await response.write(now) }
             last = now
-            if now.state == .done || now.state == .failed { return }
+            if now.state == .done || now.state == .failed {
+                // This service may have been another one when the packages came.
+                return try await withOwnThread(named: "package") { [inbox] in inbox.tidy() }
+            }
             try await waiter.wait()
         }
     }
 
     private func status(of upgrade: UpgradeIdentifier) throws -> Containerz_Upgrade_V1_Upgrade {
-        // In this order: it is in the result before it is gone from the inbox.
-        let isRequested = inbox.requested() == upgrade
-        if let result = SmallFile.read(result).flatMap(UpgradeResult.init(parsing:)),
-            result.upgrade == upgrade
-        {
-            return result.response
-        }
-        guard isRequested else { throw Self.notFound(upgrade) }
+        if let result = inbox.result(), result.upgrade == upgrade { return result.response }
+        guard inbox.requested() == upgrade else { throw Self.notFound(upgrade) }
         return .with {
             $0.id = "\(upgrade)"
             $0.state = .pending

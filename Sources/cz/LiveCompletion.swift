@@ -49,9 +49,10 @@ enum LiveCompletion {
         return answer.filter(isWord)
     }
 
-    /// The shell takes what it gets for its own words, and devices are not to write scripts.
+    /// The shell takes what it gets for its own words, and devices are not to write scripts, or
+    /// options.
     private static func isWord(_ name: String) -> Bool {
-        !name.isEmpty
+        name.utf8.first.map { $0 != UInt8(ascii: "-") } == true
             && name.utf8.allSatisfy { byte in
                 (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte)
                     || (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains(byte)

@@ -105,6 +105,13 @@ def refused(device, *arguments, **options):
     return error.value.code(), error.value.details()
 
 
+def write_result(upgrades, identifier, *lines):
+    """What the installing program does."""
+    new = upgrades.result.with_suffix(".new")
+    new.write_text("".join(f"{line}\n" for line in (f"id={identifier}", *lines)))
+    new.rename(upgrades.result)
+
+
 def test_packages_of_one_upgrade(device, upgrades):
     first, second = upgrades.package("cz-pull"), upgrades.package("containerz-common")
     for path, activate in ((first, False), (second, True)):
@@ -115,10 +122,17 @@ def test_packages_of_one_upgrade(device, upgrades):
     assert upgrades.waiting() == sorted(
         f"{path.name}{end}" for path in (first, second) for end in ("", ".sig"))
     assert (upgrades.inbox / "request").read_text() == f"{IDENTIFIER} no\n"
-    # One at a time.
+    # One at a time, until it is over.
     code, _ = refused(device, first, upgrades.sign(first.read_bytes()), identifier="f" * 32,
                       activate=True)
     assert code == Code.ABORTED
+    write_result(upgrades, IDENTIFIER, "state=installing")
+    assert refused(device, first, upgrades.sign(first.read_bytes()), identifier="f" * 32,
+                   activate=True)[0] == Code.ABORTED
+    write_result(upgrades, IDENTIFIER, "state=done")
+    send(device, first, upgrades.sign(first.read_bytes()), identifier="f" * 32, activate=True)
+    # What is over needs no packages any more.
+    assert upgrades.waiting() == [first.name, f"{first.name}.sig"]
 
 
 def test_without_an_identifier_it_is_alone(device, upgrades):
@@ -155,8 +169,11 @@ def test_what_is_refused(device, upgrades):
     nonsense = upgrades.folder / "cz_1_all.deb"
     nonsense.write_bytes(b"nonsense")
     assert refused(device, nonsense, upgrades.sign(b"nonsense"))[0] == Code.INVALID_ARGUMENT
-    # Nothing of them stays.
+    # Nothing of them stays, and they are in nobody's way.
+    for digit in "12345":
+        assert refused(device, nonsense, b"x", identifier=digit * 32)[0] == Code.PERMISSION_DENIED
     assert upgrades.waiting() == []
+    assert {path.name for path in upgrades.inbox.iterdir()} <= {"sets"}
     (upgrades.keys / "owner.pem").unlink()
     assert refused(device, foreign, signature)[0] == Code.FAILED_PRECONDITION
     upgrades.program.unlink()
@@ -201,13 +218,11 @@ def test_what_becomes_of_it(device, upgrades, state, code):
     request = upgrades.inbox / "request"
     wait_until(request.exists, "the request")
     identifier = request.read_text().split()[0]
-    new = upgrades.result.with_suffix(".new")
     for lines in (["state=installing"],
                   [f"state={state}", "message=it is not well", "package=cz-pull 99.0"]):
-        new.write_text("".join(f"{line}\n" for line in (f"id={identifier}", *lines)))
-        new.rename(upgrades.result)
-        request.unlink(missing_ok=True)
+        write_result(upgrades, identifier, *lines)
     output, errors = waiting.communicate(timeout=DEADLINE)
     assert waiting.returncode == code, errors
     assert output == "cz-pull 99.0\n"
     assert (code == 1) == ("it is not well" in errors)
+    assert upgrades.waiting() == []
