@@ -44,7 +44,7 @@ def main():
     parser.add_argument("--containers", type=int, default=200, help="how many are listed")
     parser.add_argument("--requests", type=int, default=500, help="how many lists a round")
     parser.add_argument("--log-mb", type=float, default=100, help="a log's size")
-    parser.add_argument("--busy-log-mb", type=float, default=10, help="the size of one followed")
+    parser.add_argument("--busy-log-mb", type=float, default=4, help="the size of one followed")
     parser.add_argument("--json", metavar="FILE", help="also write the rows here, one a line")
     parser.add_argument("parts", nargs="*", metavar="PART", help=", ".join(PARTS))
     options = parser.parse_args()
