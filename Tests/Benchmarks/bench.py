@@ -45,13 +45,14 @@ def main():
     parser.add_argument("--requests", type=int, default=500, help="how many lists a round")
     parser.add_argument("--log-mb", type=float, default=100, help="a log's size")
     parser.add_argument("--busy-log-mb", type=float, default=4, help="the size of one followed")
-    parser.add_argument("--json", metavar="FILE", help="also write the rows here, one a line")
+    parser.add_argument("--json", metavar="FILE", type=argparse.FileType("w"),
+                        help="also write the rows here, a JSON object a line")
     parser.add_argument("parts", nargs="*", metavar="PART", help=", ".join(PARTS))
     options = parser.parse_args()
     unknown = set(options.parts) - set(PARTS)
     if unknown:
         parser.error(f"no such part: {', '.join(sorted(unknown))}")
-    report = Report()
+    report = Report(options.json)
     begin = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="cz-bench.", dir="/var/tmp") as top:
         top = pathlib.Path(top)
@@ -63,8 +64,6 @@ def main():
             PARTS[name](Bench(report, folder, certificates, options))
     report.close()
     print(f"measured in {time.monotonic() - begin:.0f} s")
-    if options.json:
-        report.write_json(options.json)
 
 
 main()

@@ -52,8 +52,10 @@ class Report:
 
     WHAT = 52
 
-    def __init__(self):
+    def __init__(self, json_output=None):
+        """The rows also go to a file, if there is one: a JSON object a line."""
         self.rows = []
+        self.json_output = json_output
         self.line("what", "ours", "spread", "bound", "spread", "ratio", "target", "met?")
 
     def line(self, what, ours, spread, bound, bound_spread, ratio, target, met):
@@ -79,6 +81,8 @@ class Report:
             "what": what, "unit": unit, "ours": ours.median, "spread": ours.spread,
             "bound": bound and bound.median, "bound_spread": bound and bound.spread,
             "ratio": ratio, "target": str(target) if target else None, "met": met})
+        if self.json_output:
+            print(json.dumps(self.rows[-1]), file=self.json_output, flush=True)
 
     def close(self):
         """Says which targets were missed: figures, not failures."""
@@ -90,9 +94,3 @@ class Report:
             print(f"    {row['what'].strip()}: {row['ours']:.4g} {row['unit']}"
                   + (f", ratio {row['ratio']:.3f}" if row["ratio"] is not None else "")
                   + f", wanted {row['target']}")
-
-    def write_json(self, path):
-        """The rows, one JSON object a line."""
-        with open(path, "w") as output:
-            for row in self.rows:
-                print(json.dumps(row), file=output)
