@@ -116,11 +116,10 @@ fuzz: SECONDS := 60
 fuzz:
 	SWIFT=$(SWIFT) Tests/Fuzz/run $(SECONDS) $(TARGET)
 
-## bench       measure speed and size against the engine's own (as root)
+## bench       measure speed and size against the engines' own (as root), all PARTS or those named
 .PHONY: bench
 bench: all
-	CONTAINERZ_BIN=$(CURDIR)/$(BIN) CONTAINERZ_ENGINES=docker \
-	    Tests/Support/with-engines Tests/Benchmarks/run
+	CONTAINERZ_BIN=$(CURDIR)/$(BIN) Tests/Support/with-engines Tests/Benchmarks/run $(PARTS)
 
 ## deb         build the Debian packages, into .build/packages
 .PHONY: deb

@@ -1,6 +1,7 @@
 #define _GNU_SOURCE
 #include "CSystem.h"
 
+#include <malloc.h>
 #include <sys/syscall.h>
 
 struct epoll_event cz_epoll_event(uint32_t events, uint64_t token) {
@@ -134,3 +135,11 @@ int cz_open_unnamed(const char *folder) {
 }
 
 int cz_open_process(pid_t process) { return (int)syscall(SYS_pidfd_open, process, 0); }
+
+void cz_heap_thresholds(int map, int trim) {
+    // Both at once: as soon as one is set the allocator leaves the other as it is.
+    mallopt(M_MMAP_THRESHOLD, map);
+    mallopt(M_TRIM_THRESHOLD, trim);
+}
+
+void cz_heap_trim(void) { malloc_trim(0); }

@@ -39,5 +39,6 @@ final class DeployAdmission {
     func release(_ size: Int64) {
         count -= 1
         reserved -= size
+        if count == 0 { Heap.giveBack() }
     }
 }

@@ -10,6 +10,8 @@ public struct HTTP2ClientTransport: ClientTransport {
     public struct Configuration: Sendable {
         /// Bytes that the server may send on a stream before they are read.
         public var streamWindow = 1 << 20
+        /// What that becomes on a long line.
+        public var widestStreamWindow = 16 << 20
         /// The largest message, in bytes; gRPC's own default.
         public var maximumMessageSize = 4 << 20
         /// The largest header list, in bytes as HTTP/2 counts them.
@@ -188,6 +190,7 @@ private final class ClientCore {
                 limits: HTTP2Limits(
                     // Servers open no streams.
                     maximumConcurrentStreams: 0, streamWindow: configuration.streamWindow,
+                    widestStreamWindow: configuration.widestStreamWindow,
                     maximumHeaderListSize: configuration.maximumHeaderListSize,
                     maximumFrameSize: 64 << 10),
                 messageLimit: configuration.maximumMessageSize,

@@ -54,6 +54,8 @@ final class HTTP2Connection: HTTP2SessionDelegate {
         case closed
     }
 
+    /// How often a round trip is measured, as long as much arrives.
+    private static let measurementInterval: Duration = .milliseconds(250)
     /// How long a peer may take to answer the notice of a shutdown.
     private static let noticeTimeout: Duration = .seconds(1)
     /// Bytes collected before they are written: a few TLS records.
@@ -86,6 +88,11 @@ final class HTTP2Connection: HTTP2SessionDelegate {
     private var stallTimer: EventLoop.Timer?
     private var lastArrival = ContinuousClock.now
     private var isPingOutstanding = false
+    /// When our settings, or a ping that measures, went out, until that is acknowledged.
+    private var measuringSince: ContinuousClock.Instant?
+    private var lastMeasurement: ContinuousClock.Instant?
+    /// The shortest that was measured: others had to wait behind what the peer was sending.
+    private var roundTrip: Duration?
     /// Whether a header list has begun and not ended.
     private var isInsideHeaders = false
     /// Since when the socket has taken nothing of what there is to write.
@@ -138,7 +145,10 @@ final class HTTP2Connection: HTTP2SessionDelegate {
         }
         let identifier = try session.submitRequest(headers)
         let stream = HTTP2Stream(
-            identifier: identifier, connection: self, messageLimit: configuration.messageLimit)
+            identifier: identifier, connection: self, messageLimit: configuration.messageLimit,
+            estimate: WindowEstimate(
+                window: configuration.limits.streamWindow,
+                widest: configuration.limits.widestStreamWindow))
         stream.headSent(ends: false)
         streams[identifier] = stream
         scheduleFlush()
@@ -175,7 +185,44 @@ final class HTTP2Connection: HTTP2SessionDelegate {
 
     func release(_ stream: HTTP2Stream, _ count: Int) {
         session.release(stream: stream.identifier, count)
+        widen(stream, count)
         if !isReading { scheduleFlush() }
+    }
+
+    /// Makes a stream's window wider, where its peer is far away and we took what it sent.
+    private func widen(_ stream: HTTP2Stream, _ count: Int) {
+        // A short message needs no window; let it cost nothing either.
+        guard let roundTrip, stream.bytesReceived >= configuration.limits.streamWindow / 2 else {
+            return
+        }
+        let now = ContinuousClock.now
+        guard let wanted = stream.estimate.took(count, at: now, roundTrip: roundTrip) else {
+            return measureRoundTrip(at: now)
+        }
+        let more = wanted - stream.estimate.window
+        let granted = configuration.budget?.widen(by: more) ?? more
+        guard granted > 0 else { return }
+        stream.estimate.widen(by: granted)
+        session.widen(stream: stream.identifier, to: stream.estimate.window)
+    }
+
+    /// A stream is over; what its window was wider by is for others.
+    func narrow(by bytes: Int) { configuration.budget?.narrow(by: bytes) }
+
+    private func measureRoundTrip(at now: ContinuousClock.Instant) {
+        guard measuringSince == nil,
+            lastMeasurement.map({ now - $0 >= Self.measurementInterval }) ?? true
+        else { return }
+        measuringSince = now
+        lastMeasurement = now
+        session.submitPing(.measurement)
+    }
+
+    private func measured() {
+        guard let begin = measuringSince else { return }
+        measuringSince = nil
+        let time = ContinuousClock.now - begin
+        roundTrip = min(time, roundTrip ?? time)
     }
 
     // MARK: Shutting down
@@ -281,6 +328,8 @@ final class HTTP2Connection: HTTP2SessionDelegate {
             case .done:
                 state = .open
                 watch?.wait(for: .readable)
+                // The settings go out.
+                measuringSince = .now
                 flush()
                 read()
             }
@@ -474,7 +523,10 @@ final class HTTP2Connection: HTTP2SessionDelegate {
         delegate?.connectionReady(self)
     }
 
-    func pingAcknowledged() {
+    func settingsAcknowledged() { measured() }
+
+    func pingAcknowledged(_ purpose: PingPurpose) {
+        if case .measurement = purpose { return measured() }
         if case .noticed = state { refuseStreams() }
         guard isPingOutstanding else { return }
         isPingOutstanding = false
@@ -515,7 +567,10 @@ final class HTTP2Connection: HTTP2SessionDelegate {
             case .handshaking, .draining, .closed: return
             }
             streams[identifier] = HTTP2Stream(
-                identifier: identifier, connection: self, messageLimit: configuration.messageLimit)
+                identifier: identifier, connection: self, messageLimit: configuration.messageLimit,
+                estimate: WindowEstimate(
+                    window: configuration.limits.streamWindow,
+                    widest: configuration.limits.widestStreamWindow))
         } else {
             streams[identifier]?.headers = HeaderList()
         }

@@ -35,6 +35,9 @@ public struct HTTP2ServerTransport: ServerTransport {
         public var maximumConcurrentStreams = 100
         /// Bytes that a client may send on a stream ahead of its handler.
         public var streamWindow = 1 << 20
+        /// What that becomes on a long line, if the handler takes what comes: enough for a
+        /// gigabit a second with a round trip of 130 ms.
+        public var widestStreamWindow = 16 << 20
         /// The largest message, in bytes; gRPC's own default.
         public var maximumMessageSize = 4 << 20
         /// The largest header list, in bytes as HTTP/2 counts them: twice what gRPC's C core
@@ -264,6 +267,7 @@ private final class ServerCore {
                 limits: HTTP2Limits(
                     maximumConcurrentStreams: configuration.maximumConcurrentStreams,
                     streamWindow: configuration.streamWindow,
+                    widestStreamWindow: configuration.widestStreamWindow,
                     maximumHeaderListSize: configuration.maximumHeaderListSize,
                     maximumFrameSize: 64 << 10,
                     conduct: PeerConduct.Limits(

@@ -31,10 +31,19 @@ protocol HTTP2SessionDelegate: AnyObject {
     /// Our last frame on the stream has been written.
     func streamEndSent(stream: Int32)
     func goAwayReceived(lastStream: Int32, errorCode: UInt32)
-    func pingAcknowledged()
+    func pingAcknowledged(_ purpose: PingPurpose)
+    /// The peer has seen our settings.
+    func settingsAcknowledged()
     /// The peer's settings, the first thing it says, have come, or new ones.
     func settingsReceived()
     func nextData(stream: Int32, into buffer: UnsafeMutableRawBufferPointer) -> OutboundData
+}
+
+/// Why a peer is asked for a sign of life.
+enum PingPurpose: UInt8 {
+    case sign
+    /// To find out how long a round trip takes.
+    case measurement
 }
 
 /// What becomes of a header list after one of its fields.
@@ -60,6 +69,8 @@ struct HTTP2Limits {
     var maximumConcurrentStreams: Int
     /// Bytes a peer may send on a stream before we have taken them.
     var streamWindow: Int
+    /// What that may become where a long line would otherwise stand idle.
+    var widestStreamWindow: Int
     var maximumHeaderListSize: Int
     var maximumFrameSize: Int
     /// What a peer's frames may cost; nil for a server, which the client has chosen itself.
@@ -74,8 +85,9 @@ final class HTTP2Session {
     private let callbacks: Callbacks
 
     /// The window of the whole connection. The streams' own windows bound what is held, so this
-    /// one is only kept from being what a fast peer waits for.
-    private static let connectionWindow: Int32 = 16 << 20
+    /// one is only kept from being what a fast peer waits for: several times a stream's widest,
+    /// since it is opened again by halves.
+    private static let connectionWindow: Int32 = 64 << 20
     /// Acknowledgements owed to a peer that does not read them before it is cut off.
     private static let maximumOutboundAcknowledgements = 128
     /// CONTINUATION frames after a HEADERS frame (CVE-2024-28182): a list within our limit
@@ -245,8 +257,15 @@ final class HTTP2Session {
         nghttp2_session_consume_connection(session, count)
     }
 
-    func submitPing() {
-        nghttp2_submit_ping(session, UInt8(NGHTTP2_FLAG_NONE.rawValue), nil)
+    func submitPing(_ purpose: PingPurpose = .sign) {
+        let data = [purpose.rawValue] + [UInt8](repeating: 0, count: 7)
+        nghttp2_submit_ping(session, UInt8(NGHTTP2_FLAG_NONE.rawValue), data)
+    }
+
+    /// Lets the peer be further ahead of us on a stream than it was told first.
+    func widen(stream: Int32, to window: Int) {
+        nghttp2_session_set_local_window_size(
+            session, UInt8(NGHTTP2_FLAG_NONE.rawValue), stream, Int32(clamping: window))
     }
 
     /// Announces that a GOAWAY comes soon, so that no stream in flight is lost.
@@ -462,9 +481,16 @@ final class HTTP2Session {
             delegate.goAwayReceived(
                 lastStream: frame.goaway.last_stream_id, errorCode: frame.goaway.error_code)
         case NGHTTP2_SETTINGS.rawValue:
-            if header.flags & UInt8(NGHTTP2_FLAG_ACK.rawValue) == 0 { delegate.settingsReceived() }
+            if header.flags & UInt8(NGHTTP2_FLAG_ACK.rawValue) == 0 {
+                delegate.settingsReceived()
+            } else {
+                delegate.settingsAcknowledged()
+            }
         case NGHTTP2_PING.rawValue:
-            if header.flags & UInt8(NGHTTP2_FLAG_ACK.rawValue) != 0 { delegate.pingAcknowledged() }
+            if header.flags & UInt8(NGHTTP2_FLAG_ACK.rawValue) != 0 {
+                delegate.pingAcknowledged(
+                    PingPurpose(rawValue: frame.ping.opaque_data.0) ?? .sign)
+            }
         default: break
         }
     }

@@ -30,6 +30,10 @@ final class HTTP2Stream {
     private var reader: CheckedContinuation<InboundPart?, any Error>?
     /// Bytes received that the peer's window does not know to be taken yet.
     private var unreleased = 0
+    private(set) var bytesReceived = 0
+    /// How far ahead of us the peer is let be.
+    var estimate: WindowEstimate
+    private let usualWindow: Int
     private(set) var hasPeerEnded = false
     /// Since when somebody waits for more of what the peer sends without a byte of it coming; nil
     /// while nobody does.
@@ -54,7 +58,12 @@ final class HTTP2Stream {
     /// Called once when the stream has closed, whatever the reason.
     var onClose: (@EventLoop () -> Void)?
 
-    init(identifier: Int32, connection: HTTP2Connection, messageLimit: Int) {
+    init(
+        identifier: Int32, connection: HTTP2Connection, messageLimit: Int,
+        estimate: WindowEstimate
+    ) {
+        self.estimate = estimate
+        usualWindow = estimate.window
         self.identifier = identifier
         self.connection = connection
         deframer = MessageDeframer(limit: messageLimit)
@@ -91,6 +100,7 @@ final class HTTP2Stream {
     /// - Throws: the status that answers what the bytes do not conform to.
     func receive(_ bytes: UnsafeRawBufferPointer) throws(RPCError) {
         unreleased += bytes.count
+        bytesReceived += bytes.count
         if awaitsSince != nil { awaitsSince = .now }
         defer { report() }
         try deframer.append(bytes) { inbound.append(.message($0)) }
@@ -114,6 +124,9 @@ final class HTTP2Stream {
     func close(_ error: RPCError) {
         guard closure == nil else { return }
         closure = error
+        if estimate.window > usualWindow {
+            connection?.narrow(by: estimate.window - usualWindow)
+        }
         let endedWell: Bool
         if case .closed = sending, hasPeerEnded { endedWell = true } else { endedWell = false }
         sending = .closed

@@ -29,32 +29,35 @@ public struct Digest: Hashable, Sendable, CustomStringConvertible {
     ///
     /// - Returns: nil when the text is no digest, or of an algorithm that is not registered.
     public init?(_ text: some StringProtocol) {
-        guard let colon = text.firstIndex(of: ":"),
+        guard let colon = text.utf8.firstIndex(of: UInt8(ascii: ":")),
             let algorithm = Algorithm(rawValue: String(text[..<colon]))
         else { return nil }
-        self.init(algorithm, hexadecimal: text[text.index(after: colon)...])
+        self.init(algorithm, hexadecimal: text[text.utf8.index(after: colon)...])
     }
 
     /// Parses the digits alone.
     public init?(_ algorithm: Algorithm, hexadecimal: some StringProtocol) {
+        // Lists have one for each container and image, and the compiler knows how to read through
+        // an array without asking what kind of text it is.
+        let digits = Array(hexadecimal.utf8)
+        guard digits.count == 2 * algorithm.length else { return nil }
         var bytes: [UInt8] = []
-        var high: UInt8?
-        for digit in hexadecimal.utf8 {
-            let value: UInt8
-            switch digit {
-            case UInt8(ascii: "0")...UInt8(ascii: "9"): value = digit - UInt8(ascii: "0")
-            case UInt8(ascii: "a")...UInt8(ascii: "f"): value = digit - UInt8(ascii: "a") + 10
-            default: return nil
-            }
-            if let first = high {
-                bytes.append(first << 4 | value)
-                high = nil
-            } else {
-                high = value
-            }
+        bytes.reserveCapacity(algorithm.length)
+        for index in stride(from: 0, to: digits.count, by: 2) {
+            guard let high = Self.value(of: digits[index]),
+                let low = Self.value(of: digits[index + 1])
+            else { return nil }
+            bytes.append(high << 4 | low)
         }
-        guard high == nil, bytes.count == algorithm.length else { return nil }
         self.init(algorithm, bytes)
+    }
+
+    private static func value(of digit: UInt8) -> UInt8? {
+        switch digit {
+        case UInt8(ascii: "0")...UInt8(ascii: "9"): digit - UInt8(ascii: "0")
+        case UInt8(ascii: "a")...UInt8(ascii: "f"): digit - UInt8(ascii: "a") + 10
+        default: nil
+        }
     }
 
     /// The digits alone.

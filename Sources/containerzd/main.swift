@@ -3,4 +3,5 @@ import Daemon
 import SystemIO
 
 Signals.block(Lifecycle.signals)
+Heap.keepFreedMessages()
 ContainerzDaemon.main()

@@ -1,15 +1,15 @@
 """The part of the benchmarks that fetches an image: cz-pull beside skopeo and the engine."""
 
 import os
-import statistics
 import subprocess
 import time
 
 import make_image
 from harness import PROGRAMS
+from measuring import MIB, in_turn, settle, timed
 from registry import Front, Registry
+from report import at_most, ratio_at_most
 
-MIB = 1 << 20
 LAYERS = 8
 NAME = "bench-pull"
 
@@ -40,8 +40,9 @@ def run(*arguments):
     return time.monotonic() - begin, usage.ru_maxrss * 1024
 
 
-def pull(report, stack, folder, mib, rounds, *, engine_load, engine_remove, settle):
-    with Registry(folder / "registry") as registry:
+def pull(bench):
+    mib, folder = bench.options.mib, bench.folder
+    with bench.stack() as stack, Registry(folder / "registry") as registry:
         for number, path in enumerate(make_images(folder, mib), 1):
             registry.push(f"docker-archive:{path}", f"{NAME}:{number}")
             path.unlink()
@@ -53,29 +54,26 @@ def pull(report, stack, folder, mib, rounds, *, engine_load, engine_remove, sett
             copied, _ = run(
                 "skopeo", "copy", "--quiet", "--insecure-policy", "--src-tls-verify=false",
                 f"docker://{source}:1", f"docker-archive:{archive}:{NAME}:1")
-            begin = time.monotonic()
-            engine_load(archive)
-            return copied + time.monotonic() - begin
+            return copied + timed(lambda: stack.engine.load(archive)), 0
 
-        def ours(*options):
+        def ours():
             return run(PROGRAMS / "cz-pull", "--plain-http", "--load", "--runtime-socket",
-                       stack.runtime_socket, *options, f"{source}:1")
-        bound, walls, peaks = [], [], []
-        for _ in range(rounds):
-            for action, results in ((lambda: (theirs(), 0), bound), (ours, walls)):
-                engine_remove(f"{NAME}:1")
-                settle()
-                wall, peak = action()
-                results.append(wall)
-                if results is walls:
-                    peaks.append(peak)
-        engine_remove(f"{NAME}:1")
+                       stack.runtime_socket, f"{source}:1")
+
+        def measured(action):
+            stack.engine.remove_image(f"{NAME}:1")
+            settle()
+            return action()
+        bounds, results = in_turn(
+            bench.rounds, lambda: measured(theirs), lambda: measured(ours))
+        stack.engine.remove_image(f"{NAME}:1")
         archive.unlink()
-        report.row(f"pull of {mib} MiB, {LAYERS} layers, wall", statistics.median(walls), "s",
-                   "<= 1.1", statistics.median(bound))
-        report.row("  spread", max(walls) - min(walls), "s", "")
-        report.row("  peak memory of cz-pull", max(peaks) / MIB, "MiB", "<= 24 MiB")
-        warm(report, registry, folder / "cache")
+        title = f"pull of {mib} MiB, {LAYERS} layers"
+        bench.report.row(f"{title}, wall", [wall for wall, _ in results], "s",
+                         bound=[wall for wall, _ in bounds], target=ratio_at_most(1.1))
+        bench.report.row(f"{title}, peak memory of cz-pull",
+                         [peak / MIB for _, peak in results], "MiB", target=at_most(24, "MiB"))
+        warm(bench.report, registry, folder / "cache")
 
 
 def warm(report, registry, cache):
@@ -101,5 +99,8 @@ def warm(report, registry, cache):
     manifest = sum(size for path, size in found.items() if "/manifests/" in path)
     # One layer, and the configuration that names it.
     bound = max(blobs) + min(blobs) + manifest if len(blobs) == 2 else max(blobs) + manifest
-    report.row("bytes fetched for one new layer, warm cache", sum(found.values()) / MIB, "MiB",
-               "<= 1", bound / MIB)
+    report.row("pull of one new layer, warm cache, bytes fetched", sum(found.values()) / MIB,
+               "MiB", bound=bound / MIB, target=ratio_at_most(1))
+
+
+PARTS = {"pull": pull}

@@ -87,4 +87,11 @@ int cz_pipe(int ends[2]);
 /// pidfd_open(2), which the C library does not have everywhere; it closes on exec.
 int cz_open_process(pid_t process);
 
+/// Sets from how many bytes on a piece of memory is mapped by itself, and how many may be free
+/// at the heap's end, mallopt(3).
+void cz_heap_thresholds(int map, int trim);
+
+/// Gives free memory back to the kernel, malloc_trim(3).
+void cz_heap_trim(void);
+
 #endif
