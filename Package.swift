@@ -224,12 +224,15 @@ let package = Package(
             ]),
 
         module(
-            "ContainerzClient", ["SystemIO", "GRPCTransport", "GNOI", grpc, grpcProtobuf, protobuf]),
+            "ContainerzClient",
+            ["SystemIO", "GRPCTransport", "GNOI", "COpenSSL", grpc, grpcProtobuf, protobuf]),
         tests(of: "ContainerzClient", ["SystemIO", "GNOI"]),
+        module("Fleet", ["SystemIO", "JSON"]),
+        tests(of: "Fleet", ["SystemIO"]),
         program(
             "cz",
             [
-                "ContainerzClient", "HealthProbe", "LabCertificates", "OCI", "JSON",
+                "ContainerzClient", "Fleet", "HealthProbe", "LabCertificates", "OCI", "JSON",
                 "ServerAddress", "GRPCTransport", "GNOI", "SystemIO",
                 "TextTable",
                 grpc,

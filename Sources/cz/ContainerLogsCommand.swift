@@ -21,12 +21,12 @@ struct ContainerLogsCommand: ParsableCommand {
     func run() throws {
         let connection = try Connection(options, parent.connection)
         let (instance, follow) = (instance, follow)
-        try Program.run("container logs", connection) { device in
+        try Program.run("container logs", connection, isBroughtToEnd: false) { device in
             try await device.log(instance, follow: follow) { text in
                 if connection.json {
                     try Output.write(json: Piece(msg: text))
                 } else {
-                    try StandardOutput.write(text)
+                    try Output.write(text)
                 }
             }
         }

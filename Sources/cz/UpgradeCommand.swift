@@ -6,13 +6,6 @@ import Glibc
 import HealthProbe
 import SystemIO
 
-extension HealthProbe: ExpressibleByArgument {
-    public init?(argument: String) {
-        guard let probe = try? HealthProbe(parsing: argument) else { return nil }
-        self = probe
-    }
-}
-
 struct UpgradeCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "upgrade",
@@ -42,13 +35,16 @@ struct UpgradeCommand: ParsableCommand {
     @Option(
         help: ArgumentHelp(
             "Where to ask whether it is well: http://…, tcp://HOST:PORT or "
-                + "grpc://HOST:PORT[/SERVICE].", valueName: "url"))
-    var health: HealthProbe?
+                + "grpc://HOST:PORT[/SERVICE]. {host} stands for the device's address.",
+            valueName: "url"))
+    var health: HealthArgument?
 
     @Option(help: "How long it may take until it is.")
     var healthTimeout: TimeSpan?
 
     @OptionGroup var start: StartArguments
+
+    @OptionGroup(title: "Rollout to several devices") var rollout: RolloutOptions
 
     enum Level {}
     @OptionGroup(title: "Connection") var options: ConnectionOptions<Level>
@@ -81,15 +77,18 @@ struct UpgradeCommand: ParsableCommand {
     func run() throws {
         let connection = try Connection(options, parent.connection)
         let settings = try start.options.request(for: nil)
-        let (target, version, name, isFile) = (target, version, name, isFile)
+        let (target, version, name) = (target, version, name)
+        let file = isFile ? PushFile(version, for: "upgrade") : nil
         let (health, timeout) = (health, healthTimeout?.duration ?? Self.usualTimeout)
-        try Program.run("upgrade", connection) { device in
-            let previous = try await Self.image(of: target, on: device)
+        let rollout = try rolloutRequest(connection, file)
+        try Program.run("upgrade", connection, rollout) { device, attempt in
+            let current = try await Self.image(of: target, on: device)
+            let previous = attempt.previous ?? current
+            if attempt.previous == nil { try await attempt.note(previous) }
             let image: ImageArgument
-            if isFile {
-                Self.say("pushing \(version)")
-                let pushed = try await ImagePushCommand.push(
-                    version, as: name, to: device, "upgrade")
+            if let file {
+                Program.say("pushing \(version)")
+                let pushed = try await ImagePushCommand.push(file, as: name, to: device)
                 let text = "\(pushed.name):\(pushed.tag)"
                 guard let argument = ImageArgument(argument: text) else {
                     throw RPCError(
@@ -109,21 +108,26 @@ struct UpgradeCommand: ParsableCommand {
                 }
                 image = argument
             }
-            Self.say("updating \(target) from \(previous) to \(image)")
             do {
-                try await device.update(
-                    target, to: (image.name, image.tag), settings, detach: false)
+                // A run that was killed may have come so far.
+                let isUpdated = attempt.isRepeated && current == "\(image)" && current != previous
+                if !isUpdated {
+                    Program.say("updating \(target) from \(current) to \(image)")
+                    try await device.update(
+                        target, to: (image.name, image.tag), settings, detach: false)
+                }
             } catch {
                 let code = Program.report(error, of: "upgrade")
                 await Self.sayWhatRuns(target, on: device)
                 throw code
             }
-            let failure = try await Self.failure(health, timeout)
+            let failure = try await Self.failure(
+                try health?.probe(of: attempt.address), timeout)
             if let failure {
                 Program.complain("upgrade: \(image) is not well: \(failure)")
                 try await Self.goBack(target, to: previous, on: device)
             } else {
-                Self.say("\(target) runs \(image)")
+                Program.say("\(target) runs \(image)")
             }
             if connection.json {
                 try Output.write(
@@ -135,12 +139,33 @@ struct UpgradeCommand: ParsableCommand {
         }
     }
 
+    private struct Options: Encodable {
+        var instance: String
+        var name: String?
+        var health: String?
+        var healthTimeout: String
+        var start: StartOptions
+    }
+
+    private func rolloutRequest(
+        _ connection: Connection, _ file: PushFile?
+    ) throws -> RolloutRequest? {
+        guard connection.isFleet || rollout.isGiven else { return nil }
+        let source = try file?.source()
+        return try rollout.request(
+            "upgrade", { try source?.digest() ?? version },
+            Options(
+                instance: target, name: name?.description, health: health?.description,
+                healthTimeout: "\(healthTimeout?.duration ?? Self.usualTimeout)",
+                start: start.options))
+    }
+
     @EventLoop
     private static func failure(
         _ health: HealthProbe?, _ timeout: Duration
     ) async throws -> HealthProbeError? {
         guard let health else { return nil }
-        say("asking \(health)")
+        Program.say("asking \(health)")
         do {
             try await health.wait(timeout: timeout)
             return nil
@@ -153,7 +178,7 @@ struct UpgradeCommand: ParsableCommand {
         _ target: String, to previous: String, on device: Device
     ) async throws {
         guard let image = ImageArgument(argument: previous) else { throw ExitCode.failure }
-        say("going back to \(previous)")
+        Program.say("going back to \(previous)")
         do {
             try await device.update(
                 target, to: (image.name, image.tag), .init(), detach: false)
@@ -162,7 +187,7 @@ struct UpgradeCommand: ParsableCommand {
             await sayWhatRuns(target, on: device)
             throw ExitCode.failure
         }
-        say("\(target) runs \(previous) again")
+        Program.say("\(target) runs \(previous) again")
     }
 
     private static func image(of target: String, on device: Device) async throws -> String {
@@ -177,18 +202,12 @@ struct UpgradeCommand: ParsableCommand {
         do {
             let listed = try await device.containers(all: true, filters: ["name": [target]])
             if let container = listed.first(where: { $0.name == target }) {
-                say("\(target) is \(container.status), with \(container.image)")
+                Program.say("\(target) is \(container.status), with \(container.image)")
             } else {
-                say("\(target) is not listed: its update is still being undone")
+                Program.say("\(target) is not listed: its update is still being undone")
             }
         } catch {
-            say("what \(target) runs now cannot be told: \(error)")
+            Program.say("what \(target) runs now cannot be told: \(error)")
         }
-    }
-
-    /// Progress, for people and logs.
-    private static func say(_ text: String) {
-        var line = "\(text)\n"
-        line.withUTF8 { _ = write(STDERR_FILENO, $0.baseAddress, $0.count) }
     }
 }

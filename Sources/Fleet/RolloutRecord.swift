@@ -1,0 +1,31 @@
+import SystemIO
+
+/// What a rollout's state says of one device.
+public struct RolloutRecord: Codable, Hashable, Sendable {
+    public enum State: String, Codable, Sendable {
+        /// It has begun; without a later record nobody knows how far it came.
+        case begun
+        case done
+        case failed
+    }
+
+    /// The device's name.
+    public var target: String
+    /// Another device may have the name by now.
+    public var address: String
+    public var state: State
+    /// The image that an instance had before it was touched.
+    public var previous: String?
+    /// Why it failed.
+    public var error: String?
+
+    public init(
+        _ state: State, _ member: FleetMember, previous: String? = nil, error: String? = nil
+    ) {
+        target = member.name
+        address = "\(member.address)"
+        self.state = state
+        self.previous = previous
+        self.error = error
+    }
+}
