@@ -47,9 +47,11 @@ struct Connection: Sendable {
             certificateChain: cert, privateKey: key,
             authorities: value(options.ca, before.ca, "CZ_CA"),
             serverName: options.serverName ?? before.serverName)
-        let selectors = options.select.isEmpty ? before.select : options.select
+        // Those of both levels together: the parser cannot tell where one of several stood.
         let (members, isFleet) = try Self.members(
-            Self.choice(options) ?? Self.choice(before) ?? Self.choiceOfEnvironment(), selectors)
+            try Self.choice(
+                before.targets + options.targets, options.targetsFile ?? before.targetsFile),
+            before.select + options.select)
         endpoints = members.map { member in
             if isInsecure || member.address.isUnix {
                 return Endpoint(member: member, target: Target(member.address, tls: nil))
@@ -78,13 +80,9 @@ struct Connection: Sendable {
         var fileOrigin = "--targets-file"
     }
 
-    /// Of one level; what is behind the command counts alone.
-    private static func choice<Level>(_ options: ConnectionOptions<Level>) -> Choice? {
-        guard !options.targets.isEmpty || options.targetsFile != nil else { return nil }
-        return Choice(targets: options.targets, file: options.targetsFile)
-    }
-
-    private static func choiceOfEnvironment() throws -> Choice {
+    /// Options count alone where there are any.
+    private static func choice(_ targets: [String], _ file: String?) throws -> Choice {
+        guard targets.isEmpty, file == nil else { return Choice(targets: targets, file: file) }
         let (target, file) = (environment("CZ_TARGET"), environment("CZ_TARGETS_FILE"))
         guard target == nil || file == nil else {
             throw ValidationError(

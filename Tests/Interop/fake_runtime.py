@@ -13,9 +13,9 @@ GIB = 1 << 30
 class Failure(Exception):
     """An error of the interface."""
 
-    def __init__(self, name, **parameters):
-        super().__init__(name)
-        self.answer = {"error": f"{INTERFACE}.{name}", "parameters": parameters}
+    def __init__(self, error, /, **parameters):
+        super().__init__(error)
+        self.answer = {"error": f"{INTERFACE}.{error}", "parameters": parameters}
 
 
 class FakeRuntime:
@@ -99,6 +99,9 @@ class FakeRuntime:
             pass
         self.images.add(text(image))
         return {"loaded": [image]}
+
+    def AttachSignatures(self, **_):
+        return {}
 
     def ListImages(self, **_):
         return {"images": [
