@@ -7,8 +7,8 @@ import subprocess
 import tempfile
 import threading
 
-from fake_runtime import FakeRuntime
-from harness import PATIENCE, PROGRAMS, Daemon, free_port, wait_until
+from fake_runtime import Failure, FakeRuntime
+from harness import AUTHZ_POLICY, PATIENCE, PROGRAMS, Daemon, free_port, wait_until
 
 # What a workstation may have set is no part of a test.
 ENVIRONMENT = {key: value for key, value in os.environ.items() if not key.startswith("CZ_")}
@@ -143,3 +143,77 @@ class Fleet:
 
     def start(self, *command, **options):
         return Running(*self.arguments(command), **options)
+
+
+# Devices that take an image and start it, and those that do not for a reason of their own.
+KINDS = {"good": 64, "slow": 32, "full": 204, "dead": 400, "untrusted": 100, "refusing": 100,
+         "readonly": 100}
+# A device takes so many images at a time.
+TAKERS = 16
+
+
+class Thousand:
+    """A thousand addresses of a few processes."""
+
+    def __init__(self, folder, certificates, stack, kinds=KINDS):
+        self.port = free_port()
+        self.hosts = {}
+        authority = certificates.authority
+        foreign = certificates.other_authority.issue(
+            "foreign-server", "DNS:localhost", "serverAuth")
+        policy = json.loads(AUTHZ_POLICY.read_text())
+        policy["allow_rules"] = [rule for rule in policy["allow_rules"] if rule["name"] == "READ"]
+        policy["allow_rules"][0]["source"]["principals"] = ["*"]
+        readonly = folder / "readonly.json"
+        readonly.write_text(json.dumps(policy))
+
+        def serve(kind, hosts, before=lambda *_: None, free=1 << 40, tls=certificates.server,
+                  client_ca=authority, authz=AUTHZ_POLICY):
+            path = folder / f"{hosts[0]}.sock"
+            runtime = stack.enter_context(FakeRuntime(path, before, free))
+            runtime.containers["web"] = "apps/web:1"
+            # Every address is a device of its own, so there is always room for one more.
+            runtime.StartContainer = lambda spec, **_: {"name": spec["name"]}
+            runtime.UpdateContainer = lambda **_: {}
+            stack.enter_context(Daemon(
+                "containerzd", *(part for host in hosts for part in
+                                 ("--listen", f"{host}:{self.port}")),
+                "--runtime-socket", path, "--tls-cert", tls[0], "--tls-key", tls[1], "--client-ca",
+                client_ca.certificate, "--authz-policy", authz))
+
+        def slow(method, _):
+            if method == "StartContainer":
+                threading.Event().wait(0.5)
+
+        def failing(method, _):
+            if method == "UpdateContainer":
+                raise Failure("UpdateFailed", name="web", reason="it ended with exit code 3")
+
+        for number, (kind, count) in enumerate(kinds.items(), 1):
+            hosts = [f"127.1.{number}.{index}" for index in range(1, 1 + min(count, 250))]
+            hosts += [f"127.2.{number}.{index}" for index in range(1, 1 + count - len(hosts))]
+            self.hosts |= dict.fromkeys(hosts, kind)
+            if kind in ("good", "slow"):
+                for begin in range(0, count, TAKERS):
+                    serve(kind, hosts[begin:begin + TAKERS],
+                          before=slow if kind == "slow" else lambda *_: None)
+            elif kind == "full":
+                serve(kind, hosts, before=failing, free=1 << 20)
+            elif kind == "untrusted":
+                serve(kind, hosts, tls=foreign)
+            elif kind == "refusing":
+                serve(kind, hosts, client_ca=certificates.other_authority)
+            elif kind == "readonly":
+                serve(kind, hosts, authz=readonly)
+        # Kinds are mixed, in the same way each time.
+        order = sorted(self.hosts, key=lambda host: hash_of(host))
+        self.file = folder / "targets"
+        self.file.write_text("".join(
+            f"{host}:{self.port} name={host} server-name=localhost kind={self.hosts[host]}\n"
+            for host in order))
+        self.options = ["--targets-file", self.file, "--ca", authority.certificate, "--cert",
+                        certificates.client[0], "--key", certificates.client[1]]
+
+
+def hash_of(host):
+    return int.from_bytes(bytes(map(int, host.split("."))), "big") * 2654435761 % (1 << 32)
