@@ -6,7 +6,10 @@ public struct RolloutRecord: Codable, Hashable, Sendable {
         /// It has begun; without a later record nobody knows how far it came.
         case begun
         case done
+        /// It said so itself.
         case failed
+        /// Nothing was heard of it any more: nobody knows how far it came.
+        case lost
     }
 
     /// The device's name.
@@ -18,6 +21,9 @@ public struct RolloutRecord: Codable, Hashable, Sendable {
     public var previous: String?
     /// Why it failed.
     public var error: String?
+
+    /// Whether it may be done in part, or altogether, although nobody heard of that.
+    public var isOpen: Bool { state == .begun || state == .lost }
 
     public init(
         _ state: State, _ member: FleetMember, previous: String? = nil, error: String? = nil

@@ -124,7 +124,7 @@ public final class RolloutState {
         var record = record
         // Only the first attempt has seen it.
         let last = records[record.target]
-        if record.previous == nil, record.state == .begun, last?.address == record.address {
+        if record.previous == nil, record.isOpen, last?.address == record.address {
             record.previous = last?.previous
         }
         // An error is for people who read the file.

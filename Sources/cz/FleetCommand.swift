@@ -73,7 +73,7 @@ final class FleetCommand {
             return ended(index, .failure, "it was not touched: \(error)")
         }
         let attempt = Attempt(
-            address: endpoint.member.address, isRepeated: before?.state == .begun,
+            address: endpoint.member.address, isRepeated: before?.isOpen ?? false,
             previous: before?.previous,
             note: { previous in
                 try self.state?.write(
@@ -84,11 +84,10 @@ final class FleetCommand {
             await self.carryOut(endpoint, attempt)
         }
         let complaint = lines.finish()
-        let isWell = code == .success
+        let end: RolloutRecord.State = code == .success ? .done : lines.isLost ? .lost : .failed
         do throws(FleetError) {
             try state?.write(
-                RolloutRecord(
-                    isWell ? .done : .failed, endpoint.member, error: isWell ? nil : complaint))
+                RolloutRecord(end, endpoint.member, error: end == .done ? nil : complaint))
         } catch {
             giveUpState(error)
         }

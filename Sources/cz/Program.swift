@@ -96,6 +96,7 @@ enum Program {
         switch error {
         case let code as ExitCode: return code
         case let error as RPCError:
+            if isOpen(error) { TargetOutput.current?.lose() }
             complain("\(command): \(text(error))")
             return exitCode(error)
         case let error as SystemError where error.code == EPIPE:
@@ -111,6 +112,14 @@ enum Program {
         if error.message.isEmpty { return "\(error.code)" }
         // What happened on this side needs no status.
         return error.cause == nil ? "\(error.message) (\(error.code))" : error.message
+    }
+
+    /// Whether the device may have done what was asked for nevertheless.
+    private static func isOpen(_ error: RPCError) -> Bool {
+        switch error.code {
+        case .unavailable, .deadlineExceeded, .cancelled, .unknown: true
+        default: false
+        }
     }
 
     private static func exitCode(_ error: RPCError) -> ExitCode {

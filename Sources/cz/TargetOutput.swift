@@ -11,6 +11,7 @@ final class TargetOutput: Sendable {
         /// The end of the data, which is no whole line yet.
         var line: [UInt8] = []
         var messages: [String] = []
+        var isLost = false
     }
 
     private let command: String
@@ -67,6 +68,11 @@ final class TargetOutput: Sendable {
     func say(_ text: String) {
         state.withLock { if !$0.messages.isEmpty { $0.messages.append(text) } }
     }
+
+    /// Notes that nothing was heard of the device any more.
+    func lose() { state.withLock { $0.isLost = true } }
+
+    var isLost: Bool { state.withLock { $0.isLost } }
 
     /// Ends the data.
     ///

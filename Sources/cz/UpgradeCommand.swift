@@ -143,7 +143,6 @@ struct UpgradeCommand: ParsableCommand {
         var instance: String
         var name: String?
         var health: String?
-        var healthTimeout: String
         var start: StartOptions
     }
 
@@ -156,7 +155,6 @@ struct UpgradeCommand: ParsableCommand {
             "upgrade", { try source?.digest() ?? version },
             Options(
                 instance: target, name: name?.description, health: health?.description,
-                healthTimeout: "\(healthTimeout?.duration ?? Self.usualTimeout)",
                 start: start.options))
     }
 

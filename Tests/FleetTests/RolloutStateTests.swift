@@ -58,8 +58,12 @@ struct RolloutStateTests {
         try state.write(RolloutRecord(.begun, member, previous: "web:1"))
         try state.write(RolloutRecord(.begun, member))
         #expect(state.record(of: member)?.previous == "web:1")
+        try state.write(RolloutRecord(.lost, member, error: "gone"))
+        #expect(state.record(of: member)?.previous == "web:1")
+        #expect(state.record(of: member)?.isOpen == true)
         try state.write(RolloutRecord(.failed, member, error: "no"))
         #expect(state.record(of: member)?.previous == nil)
+        #expect(state.record(of: member)?.isOpen == false)
         #expect(try place.text.contains(#""error":"no""#))
     }
 

@@ -387,29 +387,35 @@ def test_a_full_disk_under_the_state(fleet, image, tmp_path):
         subprocess.run(["umount", disk], check=True)
 
 
-def test_an_upgrade_of_many_that_was_killed_knows_the_way_back(fleet, tmp_path):
+def test_an_upgrade_that_was_killed_knows_the_way_back(fleet, tmp_path):
     """Killed after the update and before it was found to be unwell: the next run goes back."""
     for device in fleet:
         device.containers["web"] = "apps/web:1"
     asked = threading.Event()
     with health_server(lambda host: asked.set() or 500) as port:
         command = ("upgrade", "web", "apps/web:2", "--health", f"http://{{host}}:{port}/",
-                   "--resume", tmp_path / "state", "--parallel", "1")
+                   "--canary", "1", "--resume", tmp_path / "state")
         with fleet.start(*command, "--health-timeout", "1h") as running:
             assert asked.wait(PATIENCE)
             running.process.kill()
             running.ends(-signal.SIGKILL)
         assert fleet[0].containers == {"web": "apps/web:2"}
-        # How long it may take is part of what the rollout is, so the file is told.
-        text = (tmp_path / "state").read_text()
-        assert '"previous":"apps/web:1"' in text
-        done = fleet.run(*command, "--health-timeout", "1s", code=FAILED)
-        assert "with other options" in done.stderr
-        with fleet.start(*command, "--health-timeout", "1h", "--canary", "1") as running:
-            wait_until(lambda: len((tmp_path / "state").read_text().splitlines()) == 4, "it")
-            running.process.kill()
-            running.ends(-signal.SIGKILL)
-    assert fleet[0].calls.count("UpdateContainer") == 1
+        done = fleet.run(*command, "--health-timeout", "1s", code=PARTLY)
+    assert "going back to apps/web:1; web runs apps/web:1 again" in done.stderr
+    assert fleet[0].calls.count("UpdateContainer") == 2
+    assert [device.containers for device in fleet] == [{"web": "apps/web:1"}] * 5
+
+
+def test_a_device_that_was_lost_may_be_done(fleet, image, tmp_path):
+    """Its connection breaks after it was asked to start the container."""
+    command = deploy(image, "--resume", tmp_path / "state", "--timeout", "1s")
+    fleet[1].hold("StartContainer")
+    done = fleet.run(*command, code=PARTLY)
+    assert "d1: failed:" in done.stderr and "4 ok, 1 failed" in done.stderr
+    fleet[1].release()
+    wait_until(lambda: fleet[1].containers, "what was asked for")
+    done = fleet.run(*command)
+    assert done.stderr.splitlines()[-1] == "cz: deploy: 5 targets: 1 ok, 4 done before"
 
 
 @contextlib.contextmanager
