@@ -7,7 +7,9 @@ import os
 import pathlib
 import re
 import shlex
+import shutil
 import subprocess
+import sys
 import threading
 
 import pytest
@@ -63,7 +65,7 @@ def shell(script, certificates, folder, environment):
         ["unshare", "--mount", "bash", "-euo", "pipefail", "-c",
          f"{mounts(certificates, folder)}{script}"], cwd=folder, env=environment,
         capture_output=True, text=True, timeout=120)
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
     return done
 
 
@@ -189,3 +191,15 @@ def test_a_fleet_is_driven_by_an_orchestrator(web, certificates):
         assert (pulled["name"], pulled["tag"]) == ("apps/web", "1.3")
         assert json.loads(command(upgrade, leaf))["image"] == "apps/web:1.3"
         assert leaf.containers == {"web": "apps/web:1.3"}
+
+
+@pytest.mark.skipif(not shutil.which("ansible-playbook"), reason="there is no Ansible")
+def test_the_playbook_runs(web, certificates):
+    folder, leaves = web
+    (text,) = examples("Fleets", "yaml")
+    (folder / "playbook.yml").write_text(text)
+    (folder / "inventory").write_text("[devices]\n" + "".join(
+        f"{leaf.address} site={leaf.site} ansible_python_interpreter={sys.executable}\n"
+        for leaf in leaves))
+    done = shell("ansible-playbook -i inventory playbook.yml", certificates, folder, {})
+    assert [leaf.containers for leaf in leaves] == [{"web": "apps/web:1.3"}] * 3, done.stdout
