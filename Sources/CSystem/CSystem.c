@@ -134,3 +134,8 @@ int cz_open_unnamed(const char *folder) {
 }
 
 int cz_open_process(pid_t process) { return (int)syscall(SYS_pidfd_open, process, 0); }
+
+int cz_is_ignored(int signal) {
+    struct sigaction action;
+    return sigaction(signal, NULL, &action) == 0 && action.sa_handler == SIG_IGN;
+}

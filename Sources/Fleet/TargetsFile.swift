@@ -55,8 +55,11 @@ public struct TargetsFile: Sendable {
     private static func member(
         _ words: [ArraySlice<UInt8>], _ defaultPort: UInt16
     ) throws(FleetError) -> FleetMember {
-        var member = try FleetMember(
-            parsing: try text(words.first ?? []), defaultPort: defaultPort)
+        let address = try text(words.first ?? [])
+        // A mark behind a colon would hide it.
+        guard address.utf8.allSatisfy({ $0 < 0x80 }) || address.utf8.starts(with: "unix:".utf8)
+        else { throw FleetError("'\(address)' is not an address: it is not ASCII") }
+        var member = try FleetMember(parsing: address, defaultPort: defaultPort)
         var isNamed = false
         for word in words.dropFirst() {
             guard let equals = word.firstIndex(of: UInt8(ascii: "=")), equals > word.startIndex

@@ -16,6 +16,12 @@ public final class Signals {
         signal(SIGPIPE, SIG_IGN)
     }
 
+    /// Those that whoever started the program did not have it ignore, as nohup(1) does and shells
+    /// with what runs in their background: a blocked signal arrives although it is ignored.
+    public nonisolated static func heeded(_ signals: [CInt]) -> [CInt] {
+        signals.filter { cz_is_ignored($0) == 0 }
+    }
+
     /// Ends the program as the signal does where nobody handles it, so that a shell sees it.
     public nonisolated static func endProgram(by number: CInt) {
         signal(number, SIG_DFL)

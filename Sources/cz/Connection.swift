@@ -24,6 +24,9 @@ struct Connection: Sendable {
     var timeout: Duration?
     var json: Bool
 
+    /// The device, where there is only one.
+    var target: Target { endpoints[0].target }
+
     private static let localSocket = "/run/containerz/containerzd.sock"
     private static let usualParallel = 32
     /// More than descriptors and memory are good for on any workstation.

@@ -12,6 +12,7 @@ final class FleetCommand {
 
     private let command: String
     private let connection: Connection
+    private let request: RolloutRequest
     private let body: Body
     private let output = FleetOutput()
     private let stop = StopRequest()
@@ -26,17 +27,21 @@ final class FleetCommand {
     /// behind them: with this cz needs less than 200 MiB however large the image.
     private static let chunks = 16 << 20
     private static let smallestChunk = 64 << 10
-    /// Signals that end a program which does not handle them.
-    nonisolated static let signals = [SIGINT, SIGTERM, SIGHUP]
+    /// Those that are to end the work.
+    nonisolated static let signals = Signals.heeded([SIGINT, SIGTERM, SIGHUP])
 
-    init(_ command: String, _ connection: Connection, _ body: @escaping Body) {
+    init(
+        _ command: String, _ connection: Connection, _ request: RolloutRequest,
+        _ body: @escaping Body
+    ) {
         self.command = command
         self.connection = connection
+        self.request = request
         self.body = body
     }
 
     /// - Parameter isBroughtToEnd: whether signals leave what runs to come to its end.
-    func run(_ request: RolloutRequest, isBroughtToEnd: Bool) async -> ExitCode {
+    func run(isBroughtToEnd: Bool) async -> ExitCode {
         do {
             if let tls = connection.tls { credentials = try ClientCredentials(tls) }
             if let (path, identity) = request.state {
@@ -57,6 +62,8 @@ final class FleetCommand {
         let signals = isBroughtToEnd ? try? Signals(Self.signals) { self.interrupt($0) } : nil
         let ended = await rollout.run(until: stop) { await self.attempt($0) }
         signals?.cancel()
+        // Whoever read our output has gone, and knows that best.
+        if isUnread, output.failure?.code == EPIPE { return .failure }
         for index in ended.untouched { tell(index, Outcome(.untouched)) }
         return conclude(ended, before: before.count)
     }
@@ -119,10 +126,12 @@ final class FleetCommand {
                 Outcome(
                     .failed, code: code.rawValue, error: complaint.isEmpty ? "failed" : complaint))
         }
-        // Nobody reads what a further device would say; work that is not for reading goes on.
-        if output.failure != nil, state == nil { stop.make() }
+        if isUnread { stop.make() }
         return code == .success
     }
+
+    /// Whether there is no use in what further devices would say.
+    private var isUnread: Bool { output.failure != nil && !request.isRollout }
 
     private func record(of index: Int) -> RolloutRecord? {
         state?.record(of: connection.endpoints[index].member)

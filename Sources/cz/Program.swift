@@ -29,8 +29,7 @@ enum Program {
         }
         let code = EventLoopExecutor.run { @EventLoop () -> ExitCode in
             do {
-                try await Device.with(
-                    connection.endpoints[0].target, timeout: connection.timeout, body)
+                try await Device.with(connection.target, timeout: connection.timeout, body)
                 return .success
             } catch {
                 return report(error, of: command)
@@ -52,8 +51,8 @@ enum Program {
         }
         if isBroughtToEnd { Signals.block(FleetCommand.signals) }
         let code = EventLoopExecutor.run { @EventLoop () -> ExitCode in
-            await FleetCommand(command, connection, body).run(
-                rollout, isBroughtToEnd: isBroughtToEnd)
+            await FleetCommand(command, connection, rollout, body).run(
+                isBroughtToEnd: isBroughtToEnd)
         }
         if code != .success { throw code }
     }

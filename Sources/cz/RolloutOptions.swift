@@ -61,16 +61,18 @@ struct RolloutOptions: ParsableArguments {
     func request(
         _ command: String, _ image: () throws -> String, _ options: some Encodable
     ) throws -> RolloutRequest {
-        guard let resume else { return RolloutRequest(plan: plan) }
+        guard let resume else { return RolloutRequest(plan: plan, isRollout: true) }
         let options = SHA256.digest(of: Array(try CanonicalJSON.encode(options)))
         let identity = RolloutIdentity(command: command, image: try image(), options: options)
-        return RolloutRequest(plan: plan, state: (resume, identity))
+        return RolloutRequest(plan: plan, isRollout: true, state: (resume, identity))
     }
 }
 
-/// A rollout that was asked for.
+/// In which way several devices are done.
 struct RolloutRequest: Sendable {
     var plan = RolloutPlan()
+    /// Whether it is to go on although nobody reads what it says.
+    var isRollout = false
     /// The file that keeps its state, and what it is.
     var state: (path: String, identity: RolloutIdentity)?
 }

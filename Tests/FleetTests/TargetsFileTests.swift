@@ -54,6 +54,7 @@ struct TargetsFileTests {
             ),
             ("\n\na b", "fleet:3: 'b' is not KEY=VALUE"),
             ("a =b", "fleet:1: '=b' is not KEY=VALUE"),
+            ("b:\u{301}80", "fleet:1: 'b:\u{301}80' is not an address: it is not ASCII"),
             ("a name=", "fleet:1: name= is empty"),
             ("a name=b name=c", "fleet:1: name= is there twice"),
             ("a server-name=b server-name=c", "fleet:1: server-name= is there twice"),

@@ -17,10 +17,12 @@ ENVIRONMENT = {key: value for key, value in os.environ.items() if not key.starts
 class Running:
     """A cz that runs; its standard error can be read meanwhile."""
 
-    def __init__(self, *arguments, environment=None, input=None, **options):
+    def __init__(self, *arguments, environment=None, input=None, ignored="PIPE", **options):
+        # Shells have what they start in the background ignore SIGINT, and tests may be there.
+        signals = ["env", "--default-signal=INT,HUP", f"--ignore-signal={ignored}"]
         self.output, self.errors = tempfile.TemporaryFile(), tempfile.NamedTemporaryFile()
         self.process = subprocess.Popen(
-            [PROGRAMS / "cz", *map(str, arguments)], stdout=self.output, stderr=self.errors,
+            [*signals, PROGRAMS / "cz", *map(str, arguments)], stdout=self.output, stderr=self.errors,
             stdin=subprocess.DEVNULL if input is None else subprocess.PIPE,
             env=ENVIRONMENT | (environment or {}), **options)
         self.peak = 0

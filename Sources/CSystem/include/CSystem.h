@@ -87,4 +87,7 @@ int cz_pipe(int ends[2]);
 /// pidfd_open(2), which the C library does not have everywhere; it closes on exec.
 int cz_open_process(pid_t process);
 
+/// Whether a signal is ignored.
+int cz_is_ignored(int signal);
+
 #endif
