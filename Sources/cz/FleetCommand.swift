@@ -42,7 +42,9 @@ final class FleetCommand {
 
     /// - Parameter isBroughtToEnd: whether signals leave what runs to come to its end.
     func run(isBroughtToEnd: Bool) async -> ExitCode {
+        let signals: Signals?
         do {
+            signals = isBroughtToEnd ? try Signals(Self.signals) { self.interrupt($0) } : nil
             if let tls = connection.tls { credentials = try ClientCredentials(tls) }
             if let (path, identity) = request.state {
                 state = try RolloutState(path, of: identity)
@@ -59,7 +61,6 @@ final class FleetCommand {
         let rollout = Rollout(
             request.plan, count: connection.endpoints.count, done: before,
             parallel: connection.parallel)
-        let signals = isBroughtToEnd ? try? Signals(Self.signals) { self.interrupt($0) } : nil
         let ended = await rollout.run(until: stop) { await self.attempt($0) }
         signals?.cancel()
         // Whoever read our output has gone, and knows that best.
@@ -86,7 +87,7 @@ final class FleetCommand {
                 try self.state?.write(
                     RolloutRecord(.begun, endpoint.member, previous: previous))
             })
-        let lines = TargetOutput(command, endpoint.member.name, output)
+        let lines = TargetOutput(command, endpoint, output)
         let code = await TargetOutput.$current.withValue(lines) {
             await self.carryOut(endpoint, attempt)
         }

@@ -1,3 +1,5 @@
+import ContainerzClient
+import Fleet
 import Synchronization
 import TextTable
 
@@ -14,6 +16,7 @@ final class TargetOutput: Sendable {
         var isLost = false
     }
 
+    let target: Target
     private let command: String
     private let name: String
     private let output: FleetOutput
@@ -22,9 +25,10 @@ final class TargetOutput: Sendable {
     /// A line beyond this is written in pieces.
     private static let longestLine = 64 << 10
 
-    init(_ command: String, _ name: String, _ output: FleetOutput) {
+    init(_ command: String, _ endpoint: Connection.Endpoint, _ output: FleetOutput) {
         self.command = command
-        self.name = name
+        target = endpoint.target
+        name = endpoint.member.name
         self.output = output
     }
 
