@@ -235,14 +235,16 @@ let package = Package(
         module(
             "ContainerzClient",
             [
-                "SystemIO", "OCI", "ImageStream", "GRPCTransport", "GNOI", "UpgradeAPI", grpc,
+                "SystemIO", "OCI", "GRPCTransport", "GNOI", "UpgradeAPI", "COpenSSL", grpc,
                 grpcProtobuf, protobuf,
             ]),
         tests(of: "ContainerzClient", ["SystemIO", "GNOI"]),
+        module("Fleet", ["SystemIO", "JSON"]),
+        tests(of: "Fleet", ["SystemIO"]),
         program(
             "cz",
             [
-                "ContainerzClient", "HealthProbe", "LabCertificates", "OCI", "JSON",
+                "ContainerzClient", "Fleet", "HealthProbe", "LabCertificates", "OCI", "JSON",
                 "ServerAddress", "GRPCTransport", "GNOI", "UpgradeAPI", "SystemIO", "TextTable",
                 grpc, protobuf, arguments,
             ]),

@@ -143,3 +143,8 @@ void cz_heap_thresholds(int map, int trim) {
 }
 
 void cz_heap_trim(void) { malloc_trim(0); }
+
+int cz_is_ignored(int signal) {
+    struct sigaction action;
+    return sigaction(signal, NULL, &action) == 0 && action.sa_handler == SIG_IGN;
+}

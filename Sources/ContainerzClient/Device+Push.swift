@@ -54,7 +54,7 @@ extension Device {
                     })
             },
             onResponse: { response in
-                try await Self.receive(response, ChunkSize(), progress)
+                try await receive(response, ChunkSize(), progress)
             })
     }
 
@@ -81,7 +81,7 @@ extension Device {
                 },
                 onResponse: { response in
                     defer { EventLoop.enqueue { ready.set(nil) } }
-                    return try await Self.receive(response, ready, progress)
+                    return try await receive(response, ready, progress)
                 })
         } catch {
             throw await failure.error ?? error
@@ -103,7 +103,7 @@ extension Device {
         try await writer.write(.with { $0.imageTransferEnd = .init() })
     }
 
-    private static func receive(
+    private func receive(
         _ response: StreamingClientResponse<Gnoi_Containerz_DeployResponse>, _ ready: ChunkSize,
         _ progress: @Sendable (Int64) -> Void
     ) async throws -> PushedImage {
@@ -112,7 +112,8 @@ extension Device {
             case .imageTransferReady(let transfer):
                 // A device that names no size, or one beyond gRPC's limit, gets a modest one.
                 let size = Int(transfer.chunkSize)
-                await ready.set((1...largestChunk).contains(size) ? size : usualChunk)
+                let isSound = (1...Self.usualLargestChunk).contains(size)
+                await ready.set(min(isSound ? size : Self.usualChunk, largestChunk))
             case .imageTransferProgress(let transfer):
                 progress(Int64(clamping: transfer.bytesReceived))
             case .imageTransferSuccess(let success):
@@ -129,8 +130,6 @@ extension Device {
         throw RPCError(code: .unknown, message: "the device ended the transfer without a word")
     }
 
-    /// Under gRPC's 4 MiB for a message.
-    private static let largestChunk = 7 << 19
     private static let usualChunk = 64 << 10
 }
 

@@ -24,27 +24,50 @@ public struct Target: Hashable, Sendable, CustomStringConvertible {
 public struct Device: Sendable {
     let client: Gnoi_Containerz_Containerz.Client<HTTP2ClientTransport>
     let connection: GRPCClient<HTTP2ClientTransport>
+    let target: Target
+    let credentials: ClientCredentials?
     let options: CallOptions
+    /// The most bytes of an image in one message.
+    let largestChunk: Int
+
+    /// Under gRPC's 4 MiB for a message.
+    public static let usualLargestChunk = 7 << 19
 
     /// Connects when the first RPC is made, and closes the connection in the end.
     ///
-    /// - Parameter timeout: how long one RPC may take; nil for any time.
+    /// - Parameters:
+    ///   - credentials: shared with other connections; read from the target's files when nil.
+    ///   - timeout: how long one RPC may take; nil for any time.
+    ///   - largestChunk: the most bytes of an image in one message, whatever the device asks for;
+    ///     a few times as many are in memory.
     /// - Throws: what `body` throws, and `TLSError` when the certificates cannot be used.
     public static func with<Result: Sendable>(
-        _ target: Target, timeout: Duration? = nil,
+        _ target: Target, credentials: ClientCredentials? = nil, timeout: Duration? = nil,
+        largestChunk: Int = usualLargestChunk,
         _ body: @escaping @Sendable (Device) async throws -> Result
     ) async throws -> Result {
         var configuration = HTTP2ClientTransport.Configuration()
         configuration.userAgent = "cz/\(containerzVersion)"
         let transport = try await HTTP2ClientTransport(
-            target: target.address, tls: target.tls, configuration: configuration)
+            target: target.address, tls: target.tls, credentials: credentials,
+            configuration: configuration)
         var options = CallOptions.defaults
         options.timeout = timeout
         return try await withGRPCClient(transport: transport) { [options] client in
             try await body(
                 Device(
                     client: Gnoi_Containerz_Containerz.Client(wrapping: client),
-                    connection: client, options: options))
+                    connection: client, target: target, credentials: credentials,
+                    options: options, largestChunk: largestChunk))
         }
+    }
+    /// The same device over a new connection, for when this one has ended.
+    ///
+    /// - Throws: what `body` throws, and `TLSError` when the certificates cannot be used.
+    public func again<Result: Sendable>(
+        timeout: Duration?, _ body: @escaping @Sendable (Device) async throws -> Result
+    ) async throws -> Result {
+        try await Self.with(
+            target, credentials: credentials, timeout: timeout, largestChunk: largestChunk, body)
     }
 }

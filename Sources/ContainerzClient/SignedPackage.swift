@@ -1,5 +1,4 @@
 import FoundationEssentials
-import ImageStream
 import OCI
 import SystemIO
 import UpgradeAPI
@@ -9,14 +8,14 @@ public struct SignedPackage: Sendable {
     public let file: PackageFile
     let source: PushSource
     let signature: [UInt8]
-    let digest: Digest
+    /// Of the contents, SHA-256.
+    public let digest: Digest
 
     /// What is wrong with a file.
     public struct Flaw: Error, CustomStringConvertible {
         public let description: String
     }
 
-    private static let pieceSize = 1 << 20
     private static let largestSignature = 4096
 
     /// Opens a package, reads `PATH.sig` and computes the hash.
@@ -28,12 +27,15 @@ public struct SignedPackage: Sendable {
             throw Flaw(description: "\(path): its name is not NAME_VERSION_ARCHITECTURE.deb")
         }
         self.file = file
+        let digest: Digest?
         do throws(SystemError) {
             source = try .file(path)
-            digest = try Self.digest(of: source)
+            digest = Digest(try source.digest())
         } catch {
             throw Flaw(description: "\(path): \(error.reason)")
         }
+        guard let digest else { throw Flaw(description: "\(path): it has no hash") }
+        self.digest = digest
         let signaturePath = "\(path).sig"
         let text: [UInt8]
         do throws(SystemError) {
@@ -51,16 +53,5 @@ public struct SignedPackage: Sendable {
     private static func decode(_ text: [UInt8]) -> [UInt8] {
         let trimmed = String(decoding: text, as: UTF8.self).filter { !$0.isWhitespace }
         return Data(base64Encoded: trimmed).map { Array($0) } ?? text
-    }
-
-    private static func digest(of source: PushSource) throws(SystemError) -> Digest {
-        let hash = ContentHash(.sha256)
-        var offset: Int64 = 0
-        while true {
-            let bytes = try source.read(pieceSize, at: offset)
-            if bytes.isEmpty { return hash.finish() }
-            bytes.withUnsafeBytes { hash.update($0) }
-            offset += Int64(bytes.count)
-        }
     }
 }

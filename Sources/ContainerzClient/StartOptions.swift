@@ -9,7 +9,7 @@ public struct OptionError: Error, Hashable, Sendable, CustomStringConvertible {
 }
 
 /// What a container is started with, as it is written on a command line.
-public struct StartOptions: Sendable {
+public struct StartOptions: Encodable, Sendable {
     public var instance = ""
     /// `HOST:CONTAINER`.
     public var ports: [String] = []

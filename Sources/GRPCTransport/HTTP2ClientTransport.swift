@@ -35,14 +35,18 @@ public struct HTTP2ClientTransport: ClientTransport {
     public let retryThrottle: RetryThrottle? = nil
     private let core: ClientCore
 
-    /// - Parameter tls: nil for plaintext HTTP/2 with prior knowledge (h2c).
+    /// - Parameters:
+    ///   - tls: nil for plaintext HTTP/2 with prior knowledge (h2c).
+    ///   - credentials: made of the same files, where several connections share them; then only
+    ///     the server's name is taken from `tls`.
     /// - Throws: `TLSError` when certificates or keys cannot be used.
     @EventLoop
     public init(
         target: SocketAddress, tls: TLSConfiguration? = nil,
-        configuration: Configuration = Configuration()
+        credentials: ClientCredentials? = nil, configuration: Configuration = Configuration()
     ) throws(TLSError) {
-        core = try ClientCore(target: target, tls: tls, configuration: configuration)
+        core = try ClientCore(
+            target: target, tls: tls, credentials: credentials, configuration: configuration)
     }
 
     public func connect() async throws {
@@ -120,7 +124,7 @@ private final class ClientCore {
     private var drained: [CheckedContinuation<Void, Never>] = []
 
     init(
-        target: SocketAddress, tls: TLSConfiguration?,
+        target: SocketAddress, tls: TLSConfiguration?, credentials: ClientCredentials?,
         configuration: HTTP2ClientTransport.Configuration
     ) throws(TLSError) {
         self.target = target
@@ -135,9 +139,11 @@ private final class ClientCore {
             case .tcp: "\(target)"
             case .unix: "localhost"
             }
-        var context: TLSContext?
-        if let tls { context = try TLSContext.client(tls) }
-        self.context = context
+        if let tls {
+            context = if let credentials { credentials.context } else { try .client(tls) }
+        } else {
+            context = nil
+        }
         (demand, demandSignal) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
     }
 

@@ -16,6 +16,20 @@ public final class Signals {
         signal(SIGPIPE, SIG_IGN)
     }
 
+    /// Those that whoever started the program did not have it ignore, as nohup(1) does and shells
+    /// with what runs in their background: a blocked signal arrives although it is ignored.
+    public nonisolated static func heeded(_ signals: [CInt]) -> [CInt] {
+        signals.filter { cz_is_ignored($0) == 0 }
+    }
+
+    /// Ends the program as the signal does where nobody handles it, so that a shell sees it.
+    public nonisolated static func endProgram(by number: CInt) {
+        signal(number, SIG_DFL)
+        var set = Self.set(of: [number])
+        raise(number)
+        pthread_sigmask(SIG_UNBLOCK, &set, nil)
+    }
+
     /// Calls `handler` for each arrival of one of the signals, which must be blocked.
     public init(
         _ signals: [CInt], _ handler: @escaping @EventLoop (CInt) -> Void

@@ -8,18 +8,35 @@ public struct Table {
 
     /// One line a row; the last column is not padded.
     public var text: String {
-        let columns = rows[0].count
-        let widths = (0..<columns).map { column in
-            rows.map { Self.printable($0[column]).count }.max() ?? 0
+        var widths: [Int] = []
+        return text(alignedWith: &widths)
+    }
+
+    /// Likewise, of one table of several below each other, which share a header.
+    ///
+    /// - Parameter widths: of the columns so far, and then with this table's; empty for the first,
+    ///   which shows the header.
+    public func text(alignedWith widths: inout [Int]) -> String {
+        let isFirst = widths.isEmpty
+        widths = rows[0].indices.map { column in
+            let width = rows.map { Self.printable($0[column]).count }.max() ?? 0
+            return isFirst ? width : max(width, widths[column])
         }
-        return rows.map { row in
+        return rows.dropFirst(isFirst ? 0 : 1).map { row in
             row.enumerated().map { column, cell in
                 let cell = Self.printable(cell)
-                let isLast = column == columns - 1
+                let isLast = column == row.count - 1
                 let padding = isLast ? 0 : widths[column] - cell.count + 2
                 return cell + String(repeating: " ", count: padding)
             }.joined() + "\n"
         }.joined()
+    }
+
+    /// The same with a column before the others, which has one text in all rows.
+    public func headed(_ header: String, _ text: String) -> Table {
+        var table = self
+        for row in rows.indices { table.rows[row].insert(row == 0 ? header : text, at: 0) }
+        return table
     }
 
     /// What a device says must not move the cursor.

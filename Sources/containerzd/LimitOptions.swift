@@ -1,3 +1,4 @@
+import SystemIO
 import ArgumentParser
 import GRPCTransport
 

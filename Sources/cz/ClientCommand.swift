@@ -9,7 +9,8 @@ struct ClientCommand: ParsableCommand {
             Exit codes: 0 done; 1 the operation failed; 2 some of several failed; 64 usage; 69 the \
             device or its engine cannot be reached; 77 not allowed.
 
-            Environment: CZ_TARGET, CZ_CA, CZ_CERT and CZ_KEY stand for the options of these names.
+            Environment: CZ_TARGET, CZ_TARGETS_FILE, CZ_CA, CZ_CERT and CZ_KEY stand for the \
+            options of these names.
             """,
         version: containerzVersion,
         subcommands: [

@@ -1,17 +1,33 @@
 import ArgumentParser
-import ContainerzClient
-import GRPCTransport
-import Glibc
-import SystemIO
+import Fleet
 
 /// Which device, and how to reach it. The level tells the options before a command from those
 /// behind it, which count more.
 struct ConnectionOptions<Level>: ParsableArguments {
     @Option(
+        name: .customLong("target"),
         help: ArgumentHelp(
-            "The device: HOST[:PORT] or unix:PATH; the local containerzd when not given.",
+            "The device: HOST[:PORT] or unix:PATH; the local containerzd when not given. Any "
+                + "number of times.",
             valueName: "target"))
-    var target: String?
+    var targets: [String] = []
+
+    @Option(
+        help: ArgumentHelp(
+            "Many devices, one a line: HOST[:PORT] [name=NAME] [server-name=NAME] "
+                + "[LABEL=VALUE]....", valueName: "file"))
+    var targetsFile: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "Only devices with this label, or by name=GLOB; all have to match.",
+            valueName: "label=value"))
+    var select: [MemberSelector] = []
+
+    @Option(
+        help: ArgumentHelp(
+            "The most devices at a time, 32 when not given.", valueName: "number"))
+    var parallel: Int?
 
     @Option(help: ArgumentHelp("Who signs devices' certificates, PEM.", valueName: "file"))
     var ca: String?
@@ -40,6 +56,10 @@ struct ConnectionOptions<Level>: ParsableArguments {
     var json = false
 }
 
+extension MemberSelector: ExpressibleByArgument {
+    public init?(argument: String) { self.init(argument) }
+}
+
 /// A length of time on a command line.
 struct TimeSpan: ExpressibleByArgument, Sendable {
     var duration: Duration
@@ -54,49 +74,5 @@ struct TimeSpan: ExpressibleByArgument, Sendable {
         }
         guard let number = Int64(digits), number > 0, number <= 1 << 31 else { return nil }
         duration = .seconds(number * unit)
-    }
-}
-
-/// The options of both levels and the environment, put together.
-struct Connection: Sendable {
-    var target: Target
-    var timeout: Duration?
-    var json: Bool
-
-    private static let localSocket = "/run/containerz/containerzd.sock"
-
-    /// - Throws: `ValidationError`.
-    init<Behind>(
-        _ options: ConnectionOptions<Behind>, _ before: ConnectionOptions<ClientCommand.Level>
-    ) throws {
-        func value(_ behind: String?, _ before: String?, _ variable: String) -> String? {
-            behind ?? before ?? getenv(variable).map { String(cString: $0) }
-        }
-        let text = value(options.target, before.target, "CZ_TARGET") ?? "unix:\(Self.localSocket)"
-        let address: SocketAddress
-        do throws(SocketAddressError) {
-            address = try SocketAddress(parsing: text, defaultPort: Target.defaultPort)
-        } catch {
-            throw ValidationError("--target: \(error)")
-        }
-        let isPlain: Bool
-        if case .unix = address {
-            isPlain = true
-        } else {
-            isPlain = options.insecure || before.insecure
-        }
-        let (cert, key) = (
-            value(options.cert, before.cert, "CZ_CERT"), value(options.key, before.key, "CZ_KEY")
-        )
-        guard (cert == nil) == (key == nil) else {
-            throw ValidationError("--cert and --key go together")
-        }
-        let tls = TLSConfiguration(
-            certificateChain: cert, privateKey: key,
-            authorities: value(options.ca, before.ca, "CZ_CA"),
-            serverName: options.serverName ?? before.serverName)
-        target = Target(address, tls: isPlain ? nil : tls)
-        timeout = (options.timeout ?? before.timeout)?.duration
-        json = options.json || before.json
     }
 }

@@ -39,7 +39,7 @@ struct ContainerListCommand: ParsableCommand {
                         String(container.id.prefix(12)),
                     ])
                 }
-                try StandardOutput.write(table.text)
+                try Output.write(table)
             }
         }
     }

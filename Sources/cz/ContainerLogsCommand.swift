@@ -19,14 +19,16 @@ struct ContainerLogsCommand: ParsableCommand {
     private struct Piece: Encodable { var msg: String }
 
     func run() throws {
-        let connection = try Connection(options, parent.connection)
-        let (instance, follow) = (instance, follow)
-        try Program.run("container logs", connection) { device in
+        var connection = try Connection(options, parent.connection)
+        // A log that goes on is no reason for others to wait.
+        if follow { connection.parallel = connection.endpoints.count }
+        let (instance, follow, json) = (instance, follow, connection.json)
+        try Program.run("container logs", connection, isBroughtToEnd: false) { device in
             try await device.log(instance, follow: follow) { text in
-                if connection.json {
+                if json {
                     try Output.write(json: Piece(msg: text))
                 } else {
-                    try StandardOutput.write(text)
+                    try Output.write(text)
                 }
             }
         }

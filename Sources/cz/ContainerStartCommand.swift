@@ -36,7 +36,7 @@ struct ContainerStartCommand: ParsableCommand {
         if json {
             try Output.write(json: Started(instance: instance))
         } else {
-            try StandardOutput.write("\(instance)\n")
+            try Output.write("\(instance)\n")
         }
     }
 }

@@ -33,7 +33,7 @@ struct ImageListCommand: ParsableCommand {
                     let id = image.id.split(separator: ":").last ?? ""
                     table.add([image.name, image.tag, String(id.prefix(12))])
                 }
-                try StandardOutput.write(table.text)
+                try Output.write(table)
             }
         }
     }

@@ -22,23 +22,24 @@ struct ImagePushCommand: ParsableCommand {
 
     func run() throws {
         let connection = try Connection(options, parent.connection)
-        let (file, image) = (file, image)
+        let (file, image) = (PushFile(file, for: "image push"), image)
+        if connection.isFleet { _ = try file.source() }
         try Program.run("image push", connection) { device in
-            let pushed = try await Self.push(file, as: image, to: device, "image push")
+            let pushed = try await Self.push(file, as: image, to: device)
             if connection.json {
                 try Output.write(json: pushed)
             } else {
-                try StandardOutput.write("\(pushed.name):\(pushed.tag)\n")
+                try Output.write("\(pushed.name):\(pushed.tag)\n")
             }
         }
     }
 
     /// Pushes a file with a progress bar.
     static func push(
-        _ file: String, as image: ImageArgument?, to device: Device, _ command: String
+        _ file: PushFile, as image: ImageArgument?, to device: Device
     ) async throws -> PushedImage {
-        let source = try Program.open(file, command)
-        let bar = ProgressBar(image?.description ?? file, total: source.size)
+        let source = try file.source()
+        let bar = ProgressBar(image?.description ?? file.name, total: source.size)
         defer { bar.finish() }
         return try await device.push(source, as: image?.name ?? "", tag: image?.tag ?? "") {
             bar.update($0)

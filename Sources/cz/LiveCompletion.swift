@@ -63,7 +63,9 @@ enum LiveCompletion {
 
     /// Those options among the words that tell which device, and how to reach it.
     private static func connectionWords(_ words: [String]) -> [String] {
-        let withValue: Set = ["--target", "--ca", "--cert", "--key", "--server-name"]
+        let withValue: Set = [
+            "--target", "--targets-file", "--select", "--ca", "--cert", "--key", "--server-name",
+        ]
         var found: [String] = []
         var words = rejoined(words)[...]
         while let word = words.popFirst() {

@@ -26,7 +26,7 @@ struct PluginListCommand: ParsableCommand {
                 for plugin in plugins {
                     table.add([plugin.instance, String(plugin.id.prefix(12)), plugin.hash])
                 }
-                try StandardOutput.write(table.text)
+                try Output.write(table)
             }
         }
     }

@@ -22,16 +22,17 @@ struct PluginPushCommand: ParsableCommand {
 
     func run() throws {
         let connection = try Connection(options, parent.connection)
-        let (file, name) = (file, name)
+        let (file, name) = (PushFile(file, for: "plugin push"), name)
+        if connection.isFleet { _ = try file.source() }
         try Program.run("plugin push", connection) { device in
-            let source = try Program.open(file, "plugin push")
+            let source = try file.source()
             let bar = ProgressBar(name, total: source.size)
             defer { bar.finish() }
             let pushed = try await device.pushPlugin(source, as: name) { bar.update($0) }
             if connection.json {
                 try Output.write(json: pushed)
             } else {
-                try StandardOutput.write(pushed.plugin + "\n")
+                try Output.write(pushed.plugin + "\n")
             }
         }
     }

@@ -33,14 +33,14 @@ struct PluginStartCommand: ParsableCommand {
 
     func run() throws {
         let connection = try Connection(options, parent.connection)
-        let (name, instance, config) = (name, instance, config)
+        let (name, instance) = (name, instance)
+        let text = try config.map { try Self.read($0) } ?? ""
         try Program.run("plugin start", connection) { device in
-            let text = try config.map { try Self.read($0) } ?? ""
             let started = try await device.startPlugin(name ?? "", as: instance, config: text)
             if connection.json {
                 try Output.write(json: Started(instance: started))
             } else {
-                try StandardOutput.write(started + "\n")
+                try Output.write(started + "\n")
             }
         }
     }

@@ -1,5 +1,6 @@
 import ArgumentParser
 import ContainerzClient
+import Fleet
 import GRPCCore
 import GRPCTransport
 import Glibc
@@ -12,13 +13,20 @@ enum Program {
     static let unreachable = ExitCode(69)
     static let notAllowed = ExitCode(77)
 
-    /// Runs `body` with a connection to the device.
+    /// Runs `body` with a connection to the device, or to each of several.
     ///
+    /// - Parameter isBroughtToEnd: whether the first signal leaves what runs to come to its end,
+    ///   where there are several devices.
     /// - Throws: `ExitCode`, after the reason has been written to standard error.
     static func run(
-        _ command: String, _ connection: Connection,
+        _ command: String, _ connection: Connection, isBroughtToEnd: Bool = true,
         _ body: @escaping @Sendable (Device) async throws -> Void
     ) throws {
+        if connection.isFleet {
+            return try run(command, connection, RolloutRequest(), isBroughtToEnd: isBroughtToEnd) {
+                device, _ in try await body(device)
+            }
+        }
         let code = EventLoopExecutor.run { @EventLoop () -> ExitCode in
             do {
                 try await Device.with(connection.target, timeout: connection.timeout, body)
@@ -26,6 +34,25 @@ enum Program {
             } catch {
                 return report(error, of: command)
             }
+        }
+        if code != .success { throw code }
+    }
+
+    /// Runs `body` for all devices as a rollout; nil for a single device and nothing of that.
+    ///
+    /// - Throws: `ExitCode`, after the reason has been written to standard error.
+    static func run(
+        _ command: String, _ connection: Connection, _ rollout: RolloutRequest?,
+        isBroughtToEnd: Bool = true, _ body: @escaping FleetCommand.Body
+    ) throws {
+        guard let rollout else {
+            let attempt = Attempt(address: connection.endpoints[0].member.address)
+            return try run(command, connection) { try await body($0, attempt) }
+        }
+        if isBroughtToEnd { Signals.block(FleetCommand.signals) }
+        let code = EventLoopExecutor.run { @EventLoop () -> ExitCode in
+            await FleetCommand(command, connection, rollout, body).run(
+                isBroughtToEnd: isBroughtToEnd)
         }
         if code != .success { throw code }
     }
@@ -68,6 +95,7 @@ enum Program {
         switch error {
         case let code as ExitCode: return code
         case let error as RPCError:
+            if isOpen(error) { TargetOutput.current?.lose() }
             complain("\(command): \(text(error))")
             return exitCode(error)
         case let error as SystemError where error.code == EPIPE:
@@ -85,6 +113,14 @@ enum Program {
         return error.cause == nil ? "\(error.message) (\(error.code))" : error.message
     }
 
+    /// Whether the device may have done what was asked for nevertheless.
+    private static func isOpen(_ error: RPCError) -> Bool {
+        switch error.code {
+        case .unavailable, .deadlineExceeded, .cancelled, .unknown: true
+        default: false
+        }
+    }
+
     private static func exitCode(_ error: RPCError) -> ExitCode {
         switch error.code {
         case .unauthenticated, .permissionDenied: return notAllowed
@@ -97,12 +133,15 @@ enum Program {
         }
     }
 
+    /// Why something failed; of one of several devices it is kept for its last line.
     static func complain(_ text: String) {
+        if let output = TargetOutput.current { return output.complain(text) }
         StandardError.write(line: "cz: \(text)")
     }
 
     /// Progress, for people and logs.
     static func say(_ text: String) {
+        if let output = TargetOutput.current { return output.say(text) }
         StandardError.write(line: text)
     }
 }

@@ -13,7 +13,8 @@ final class ProgressBar: Sendable {
 
     init(_ title: String, total: Int64) {
         line = ProgressLine(title, total: total, start: .now)
-        isTerminal = isatty(STDERR_FILENO) == 1
+        // Those of several devices would be over each other.
+        isTerminal = isatty(STDERR_FILENO) == 1 && TargetOutput.current == nil
     }
 
     func update(_ done: Int64) {

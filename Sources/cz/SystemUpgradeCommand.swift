@@ -29,6 +29,8 @@ struct SystemUpgradeCommand: ParsableCommand {
     @Flag(help: "Send the packages, and do not wait.")
     var noWait = false
 
+    @OptionGroup(title: "Rollout to several devices") var rollout: RolloutOptions
+
     enum Level {}
     @OptionGroup(title: "Connection") var options: ConnectionOptions<Level>
     @ParentCommand var parent: ClientCommand
@@ -52,7 +54,7 @@ struct SystemUpgradeCommand: ParsableCommand {
         let upgrade = UpgradeIdentifier()
         let (allowDowngrade, noWait) = (allowDowngrade, noWait)
         let patience = wait?.duration ?? Self.usualWait
-        try Program.run(Self.name, connection) { device in
+        try Program.run(Self.name, connection, rolloutRequest(connection, packages)) { device, _ in
             for (index, package) in packages.enumerated() {
                 do {
                     try await device.send(
@@ -63,12 +65,12 @@ struct SystemUpgradeCommand: ParsableCommand {
                 }
             }
             if noWait { return }
-            let result = try await Self.result(of: upgrade, connection, until: .now + patience)
+            let result = try await Self.result(of: upgrade, on: device, until: .now + patience)
             if connection.json {
                 try Output.write(json: result)
             } else {
                 for package in result.packages {
-                    try StandardOutput.write("\(package.name) \(package.version)\n")
+                    try Output.write("\(package.name) \(package.version)\n")
                 }
             }
             guard result.state == .done else {
@@ -78,18 +80,29 @@ struct SystemUpgradeCommand: ParsableCommand {
         }
     }
 
+    private struct Options: Encodable {
+        var allowDowngrade: Bool
+    }
+
+    private func rolloutRequest(
+        _ connection: Connection, _ packages: [SignedPackage]
+    ) throws -> RolloutRequest? {
+        guard connection.isFleet || rollout.isGiven else { return nil }
+        return try rollout.request(
+            Self.name, { packages.map { "\($0.digest)" }.joined(separator: " ") },
+            Options(allowDowngrade: allowDowngrade))
+    }
+
     /// Waits until it is over, over as many connections as that takes.
     @EventLoop
     private static func result(
-        of upgrade: UpgradeIdentifier, _ connection: Connection,
-        until deadline: ContinuousClock.Instant
+        of upgrade: UpgradeIdentifier, on device: Device, until deadline: ContinuousClock.Instant
     ) async throws -> UpgradeProgress {
         let last = Mutex<UpgradeProgress?>(nil)
         while true {
             do {
-                try await Device.with(
-                    connection.target, timeout: ContinuousClock.now.duration(to: deadline)
-                ) { device in
+                try await device.again(timeout: ContinuousClock.now.duration(to: deadline)) {
+                    device in
                     try await device.watch(upgrade) { progress in
                         let isNew = last.withLock { last in
                             defer { last = progress }

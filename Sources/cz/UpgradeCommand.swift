@@ -6,13 +6,6 @@ import Glibc
 import HealthProbe
 import SystemIO
 
-extension HealthProbe: ExpressibleByArgument {
-    public init?(argument: String) {
-        guard let probe = try? HealthProbe(parsing: argument) else { return nil }
-        self = probe
-    }
-}
-
 struct UpgradeCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "upgrade",
@@ -42,13 +35,16 @@ struct UpgradeCommand: ParsableCommand {
     @Option(
         help: ArgumentHelp(
             "Where to ask whether it is well: http://…, tcp://HOST:PORT or "
-                + "grpc://HOST:PORT[/SERVICE].", valueName: "url"))
-    var health: HealthProbe?
+                + "grpc://HOST:PORT[/SERVICE]. {host} stands for the device's address.",
+            valueName: "url"))
+    var health: HealthArgument?
 
     @Option(help: "How long it may take until it is.")
     var healthTimeout: TimeSpan?
 
     @OptionGroup var start: StartArguments
+
+    @OptionGroup(title: "Rollout to several devices") var rollout: RolloutOptions
 
     enum Level {}
     @OptionGroup(title: "Connection") var options: ConnectionOptions<Level>
@@ -81,15 +77,18 @@ struct UpgradeCommand: ParsableCommand {
     func run() throws {
         let connection = try Connection(options, parent.connection)
         let settings = try start.options.request(for: nil)
-        let (target, version, name, isFile) = (target, version, name, isFile)
+        let (target, version, name) = (target, version, name)
+        let file = isFile ? PushFile(version, for: "upgrade") : nil
         let (health, timeout) = (health, healthTimeout?.duration ?? Self.usualTimeout)
-        try Program.run("upgrade", connection) { device in
-            let previous = try await Self.image(of: target, on: device)
+        let rollout = try rolloutRequest(connection, file)
+        try Program.run("upgrade", connection, rollout) { device, attempt in
+            let current = try await Self.image(of: target, on: device)
+            let previous = attempt.previous ?? current
+            if attempt.previous == nil { try await attempt.note(previous) }
             let image: ImageArgument
-            if isFile {
+            if let file {
                 Program.say("pushing \(version)")
-                let pushed = try await ImagePushCommand.push(
-                    version, as: name, to: device, "upgrade")
+                let pushed = try await ImagePushCommand.push(file, as: name, to: device)
                 let text = "\(pushed.name):\(pushed.tag)"
                 guard let argument = ImageArgument(argument: text) else {
                     throw RPCError(
@@ -109,16 +108,21 @@ struct UpgradeCommand: ParsableCommand {
                 }
                 image = argument
             }
-            Program.say("updating \(target) from \(previous) to \(image)")
             do {
-                try await device.update(
-                    target, to: (image.name, image.tag), settings, detach: false)
+                // A run that was killed may have come so far.
+                let isUpdated = attempt.isRepeated && current == "\(image)" && current != previous
+                if !isUpdated {
+                    Program.say("updating \(target) from \(current) to \(image)")
+                    try await device.update(
+                        target, to: (image.name, image.tag), settings, detach: false)
+                }
             } catch {
                 let code = Program.report(error, of: "upgrade")
                 await Self.sayWhatRuns(target, on: device)
                 throw code
             }
-            let failure = try await Self.failure(health, timeout)
+            let failure = try await Self.failure(
+                try health?.probe(of: attempt.address), timeout)
             if let failure {
                 Program.complain("upgrade: \(image) is not well: \(failure)")
                 try await Self.goBack(target, to: previous, on: device)
@@ -133,6 +137,25 @@ struct UpgradeCommand: ParsableCommand {
             }
             if failure != nil { throw ExitCode.failure }
         }
+    }
+
+    private struct Options: Encodable {
+        var instance: String
+        var name: String?
+        var health: String?
+        var start: StartOptions
+    }
+
+    private func rolloutRequest(
+        _ connection: Connection, _ file: PushFile?
+    ) throws -> RolloutRequest? {
+        guard connection.isFleet || rollout.isGiven else { return nil }
+        let source = try file?.source()
+        return try rollout.request(
+            "upgrade", { try source?.digest() ?? version },
+            Options(
+                instance: target, name: name?.description, health: health?.description,
+                start: start.options))
     }
 
     @EventLoop

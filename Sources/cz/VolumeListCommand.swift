@@ -31,7 +31,7 @@ struct VolumeListCommand: ParsableCommand {
                         .map { "\($0.key)=\($0.value)" }
                     table.add([volume.name, volume.driver, options.joined(separator: " ")])
                 }
-                try StandardOutput.write(table.text)
+                try Output.write(table)
             }
         }
     }

@@ -94,4 +94,7 @@ void cz_heap_thresholds(int map, int trim);
 /// Gives free memory back to the kernel, malloc_trim(3).
 void cz_heap_trim(void);
 
+/// Whether a signal is ignored.
+int cz_is_ignored(int signal);
+
 #endif

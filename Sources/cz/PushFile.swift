@@ -1,0 +1,25 @@
+import ContainerzClient
+import Synchronization
+
+/// A tarball that is opened when it is needed first, and then once for all devices.
+final class PushFile: Sendable {
+    /// `-` for standard input.
+    let name: String
+    private let command: String
+    private let opened = Mutex<PushSource?>(nil)
+
+    init(_ name: String, for command: String) {
+        self.name = name
+        self.command = command
+    }
+
+    /// - Throws: `ExitCode`, after the reason has been written.
+    func source() throws -> PushSource {
+        try opened.withLock { opened in
+            if let opened { return opened }
+            let source = try Program.open(name, command)
+            opened = source
+            return source
+        }
+    }
+}
