@@ -20,6 +20,7 @@ sys.path[:0] = [str(pathlib.Path(__file__).parents[1] / folder) for folder in ("
 
 import bench_calls
 import bench_daemons
+import bench_fleet
 import bench_list
 import bench_logs
 import bench_packages
@@ -31,7 +32,7 @@ from report import Report
 
 # Each has PARTS: what measures, by name, in the order of the table. A part takes a Bench.
 MODULES = (bench_push, bench_pull, bench_list, bench_logs, bench_calls, bench_daemons,
-           bench_packages)
+           bench_packages, bench_fleet)
 PARTS = {name: part for module in MODULES for name, part in module.PARTS.items()}
 
 
