@@ -103,14 +103,15 @@ struct RolloutStateTests {
     /// Opens it again, after who had it: other tests start programs meanwhile, which have all files
     /// for a moment, and the lock with them.
     private func reopened() throws -> RolloutState {
+        let isTaken = FleetError("\(place.path): another cz is at work with it")
         for _ in 0..<1000 {
-            do throws(FleetError) {
-                return try RolloutState(place.path, of: rollout)
-            } catch  where error.description.hasSuffix("another cz is at work with it") {
-                usleep(10_000)
+            let state = Result { try RolloutState(place.path, of: rollout) }
+            guard case .failure(let error) = state, error as? FleetError == isTaken else {
+                return try state.get()
             }
+            usleep(10_000)
         }
-        return try RolloutState(place.path, of: rollout)
+        throw isTaken
     }
 
     @Test("cut anywhere is read up to the last whole line, and gone on with")
