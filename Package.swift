@@ -105,7 +105,7 @@ let package = Package(
         tests(of: "SystemIO"),
 
         module("Varlink", ["SystemIO", "JSON"]),
-        tests(of: "Varlink", ["SystemIO"]),
+        tests(of: "Varlink", ["SystemIO", "JSON"]),
 
         module("ServerAddress"),
         tests(of: "ServerAddress"),

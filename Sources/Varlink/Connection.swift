@@ -88,7 +88,7 @@ public final class Connection {
     func send(_ call: OutgoingCall<some Encodable>, _ descriptors: PassedDescriptors?) async throws
     {
         do {
-            try await channel.send(try CanonicalJSON.encode(call), descriptors: descriptors)
+            try await channel.send(try MessageJSON.encode(call), descriptors: descriptors)
         } catch {
             channel.close()
             throw self.error(for: error)

@@ -47,7 +47,7 @@ final class Exchange {
 
     private func send(_ message: some Encodable) async throws {
         do {
-            try await channel.send(try CanonicalJSON.encode(message))
+            try await channel.send(try MessageJSON.encode(message))
         } catch {
             throw ExchangeEnded(cause: error)
         }

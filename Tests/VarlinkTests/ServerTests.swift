@@ -1,4 +1,5 @@
 import FoundationEssentials
+import JSON
 import SystemIO
 import Testing
 
@@ -9,13 +10,15 @@ import Testing
 @Suite(.timeLimit(.minutes(3))) struct ServerTests {
     private static let say = #""method":"org.containerz.test.Echo.Say""#
 
-    /// The replies to raw bytes, until the server has nothing more to say to a half-closed peer.
+    /// The replies to raw bytes, until the server has nothing more to say to a half-closed peer;
+    /// with their keys in order, which they need not have.
     private func replies(to bytes: String, log: EventLog = EventLog()) async throws -> [String] {
         try await withEchoServer(log) { socket in
             let client = RawClient(socket)
             try await client.write(bytes)
             client.endWriting()
-            return try await client.readToEnd().split(separator: "\0").map(String.init)
+            return try await client.readToEnd().split(separator: "\0")
+                .map { try JSONValue(parsing: String($0)).text }
         }
     }
 
