@@ -42,11 +42,7 @@ extension Device {
             }
         }
         return try await client.listContainer(request, options: options) { response in
-            var containers: [ListedContainer] = []
-            for try await container in response.messages {
-                containers.append(ListedContainer(container))
-            }
-            return containers
+            try await Self.collect(response.messages) { ListedContainer($0) }
         }
     }
 

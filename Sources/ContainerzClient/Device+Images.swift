@@ -25,11 +25,9 @@ extension Device {
             }
         }
         return try await client.listImage(request, options: options) { response in
-            var images: [ListedImage] = []
-            for try await image in response.messages {
-                images.append(ListedImage(name: image.imageName, tag: image.tag, id: image.id))
+            try await Self.collect(response.messages) { image in
+                ListedImage(name: image.imageName, tag: image.tag, id: image.id)
             }
-            return images
         }
     }
 

@@ -77,6 +77,9 @@ extension Device {
                     } catch let error as SystemError {
                         await failure.note(error)
                         throw error
+                    } catch let error as PushSource.Changed {
+                        await failure.note(error)
+                        throw error
                     }
                 },
                 onResponse: { response in
@@ -100,6 +103,7 @@ extension Device {
             offset += Int64(bytes.count)
             try await writer.write(.with { $0.content = Data(bytes) })
         }
+        try source.requireUnchanged()
         try await writer.write(.with { $0.imageTransferEnd = .init() })
     }
 
@@ -157,9 +161,9 @@ private final class ChunkSize {
 /// Why the source could not be read; the call itself would only say that it was cancelled.
 @EventLoop
 private final class SourceFailure {
-    private(set) var error: SystemError?
+    private(set) var error: (any Error)?
 
     nonisolated init() {}
 
-    func note(_ error: SystemError) { self.error = error }
+    func note(_ error: any Error) { self.error = error }
 }

@@ -54,7 +54,8 @@ extension Device {
                     })
                 var offset: Int64 = 0
                 while true {
-                    let bytes = try package.source.read(Self.pieceSize, at: offset)
+                    let bytes = try package.source.read(
+                        min(Self.pieceSize, largestChunk), at: offset)
                     if bytes.isEmpty { break }
                     offset += Int64(bytes.count)
                     try await writer.write(.with { $0.contents = Data(bytes) })

@@ -76,15 +76,12 @@ extension Device {
             }
         }
         return try await client.listVolume(request, options: options) { response in
-            var volumes: [ListedVolume] = []
-            for try await volume in response.messages {
-                volumes.append(
-                    ListedVolume(
-                        name: volume.name, driver: volume.driver, options: volume.options,
-                        labels: volume.labels,
-                        created: volume.hasCreated ? volume.created.seconds : nil))
+            try await Self.collect(response.messages) { volume in
+                ListedVolume(
+                    name: volume.name, driver: volume.driver, options: volume.options,
+                    labels: volume.labels,
+                    created: volume.hasCreated ? volume.created.seconds : nil)
             }
-            return volumes
         }
     }
 

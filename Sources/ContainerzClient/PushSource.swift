@@ -6,6 +6,25 @@ public final class PushSource: Sendable {
     /// In bytes.
     public let size: Int64
     private let descriptor: Descriptor
+    private let version: Version
+
+    /// What of a file changes when somebody writes to it.
+    private struct Version: Equatable {
+        var size: Int64
+        var modified: Int
+        var modifiedNanoseconds: Int
+
+        init(_ status: stat) {
+            size = Int64(status.st_size)
+            modified = status.st_mtim.tv_sec
+            modifiedNanoseconds = status.st_mtim.tv_nsec
+        }
+    }
+
+    /// Somebody wrote to the file meanwhile, so that nobody knows what was sent.
+    public struct Changed: Error, CustomStringConvertible {
+        public var description: String { "the file was changed while it was sent" }
+    }
 
     /// Opens a file.
     ///
@@ -18,7 +37,7 @@ public final class PushSource: Sendable {
             throw SystemError(
                 "open", on: path, code: status.st_mode & S_IFMT == S_IFDIR ? EISDIR : ESPIPE)
         }
-        return PushSource(descriptor, size: Int64(status.st_size))
+        return PushSource(descriptor, Version(status))
     }
 
     /// Reads standard input to its end into a file without a name, since a device wants to know
@@ -30,21 +49,31 @@ public final class PushSource: Sendable {
         let spool = try Descriptor.unnamedFile(in: folder)
         let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 20, alignment: 16)
         defer { buffer.deallocate() }
-        var size: Int64 = 0
         while true {
             let count = try check("read", on: "standard input") {
                 Glibc.read(STDIN_FILENO, buffer.baseAddress, buffer.count)
             }
             if count == 0 { break }
             try spool.writeAll(UnsafeRawBufferPointer(rebasing: buffer[..<count]))
-            size += Int64(count)
         }
-        return PushSource(spool, size: size)
+        var status = stat()
+        try check("fstat", on: folder) { fstat(spool.number, &status) }
+        return PushSource(spool, Version(status))
     }
 
-    private init(_ descriptor: consuming Descriptor, size: Int64) {
+    private init(_ descriptor: consuming Descriptor, _ version: Version) {
         self.descriptor = descriptor
-        self.size = size
+        self.version = version
+        size = version.size
+    }
+
+    /// Makes sure that it is what it was when it was opened.
+    ///
+    /// - Throws: ``Changed``, or `SystemError`.
+    func requireUnchanged() throws {
+        var status = stat()
+        try check("fstat") { fstat(descriptor.number, &status) }
+        guard Version(status) == version else { throw Changed() }
     }
 
     /// Reads up to `count` bytes from `offset` on; none at the end.

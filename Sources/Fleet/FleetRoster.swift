@@ -16,7 +16,7 @@ public struct FleetRoster: Sendable {
         if let first = names[member.name] {
             throw FleetError("\(origin): the name \(member.name) is there already (\(first))")
         }
-        let address = Self.comparable(member.address)
+        let address = member.address.comparable
         if let first = addresses[address] {
             throw FleetError("\(origin): \(member.address) is there already (\(first))")
         }
@@ -24,10 +24,12 @@ public struct FleetRoster: Sendable {
         addresses[address] = origin
         members.append(member)
     }
+}
 
+extension SocketAddress {
     /// Host names are the same in capitals.
-    private static func comparable(_ address: SocketAddress) -> SocketAddress {
-        guard case .tcp(let host, let port) = address else { return address }
+    var comparable: SocketAddress {
+        guard case .tcp(let host, let port) = self else { return self }
         return .tcp(host: host.lowercased(), port: port)
     }
 }

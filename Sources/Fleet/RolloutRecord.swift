@@ -12,15 +12,17 @@ public struct RolloutRecord: Codable, Hashable, Sendable {
         case lost
     }
 
-    /// The device's name.
+    /// The device's name, for people who read the file.
     public var target: String
-    /// Another device may have the name by now.
+    /// What it is known by: another device may have the name by now, and this one another.
     public var address: String
     public var state: State
     /// The image that an instance had before it was touched.
     public var previous: String?
     /// Why it failed.
     public var error: String?
+
+    static func address(of member: FleetMember) -> String { "\(member.address.comparable)" }
 
     /// Whether it may be done in part, or altogether, although nobody heard of that.
     public var isOpen: Bool { state == .begun || state == .lost }
@@ -29,7 +31,7 @@ public struct RolloutRecord: Codable, Hashable, Sendable {
         _ state: State, _ member: FleetMember, previous: String? = nil, error: String? = nil
     ) {
         target = member.name
-        address = "\(member.address)"
+        address = Self.address(of: member)
         self.state = state
         self.previous = previous
         self.error = error

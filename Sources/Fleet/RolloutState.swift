@@ -94,10 +94,7 @@ public final class RolloutState {
 
     /// The last word about a device; nil when it was never touched.
     public func record(of member: FleetMember) -> RolloutRecord? {
-        guard let record = records[member.name], record.address == "\(member.address)" else {
-            return nil
-        }
-        return record
+        records[RolloutRecord.address(of: member)]
     }
 
     /// Writes a record, and waits until it is on the disk.
@@ -123,13 +120,12 @@ public final class RolloutState {
     private func keep(_ record: RolloutRecord) {
         var record = record
         // Only the first attempt has seen it.
-        let last = records[record.target]
-        if record.previous == nil, record.isOpen, last?.address == record.address {
-            record.previous = last?.previous
+        if record.previous == nil, record.isOpen {
+            record.previous = records[record.address]?.previous
         }
         // An error is for people who read the file.
         record.error = nil
-        records[record.target] = record
+        records[record.address] = record
     }
 
     private func append(_ line: [UInt8]) throws(SystemError) {

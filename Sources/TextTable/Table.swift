@@ -2,6 +2,9 @@
 public struct Table {
     private var rows: [[String]]
 
+    /// A wide cell of one table is no reason for blanks in all others.
+    private static let widestShared = 64
+
     public init(_ header: [String]) { rows = [header] }
 
     public mutating func add(_ row: [String]) { rows.append(row) }
@@ -19,14 +22,15 @@ public struct Table {
     public func text(alignedWith widths: inout [Int]) -> String {
         let isFirst = widths.isEmpty
         widths = rows[0].indices.map { column in
-            let width = rows.map { Self.printable($0[column]).count }.max() ?? 0
+            let width = rows.map { printable($0[column]).count }.max() ?? 0
             return isFirst ? width : max(width, widths[column])
         }
+        defer { widths = widths.map { min($0, Self.widestShared) } }
         return rows.dropFirst(isFirst ? 0 : 1).map { row in
             row.enumerated().map { column, cell in
-                let cell = Self.printable(cell)
+                let cell = printable(cell)
                 let isLast = column == row.count - 1
-                let padding = isLast ? 0 : widths[column] - cell.count + 2
+                let padding = isLast ? 0 : max(widths[column] - cell.count, 0) + 2
                 return cell + String(repeating: " ", count: padding)
             }.joined() + "\n"
         }.joined()
@@ -37,12 +41,5 @@ public struct Table {
         var table = self
         for row in rows.indices { table.rows[row].insert(row == 0 ? header : text, at: 0) }
         return table
-    }
-
-    /// What a device says must not move the cursor.
-    private static func printable(_ text: String) -> String {
-        String(
-            String.UnicodeScalarView(
-                text.unicodeScalars.map { $0.value < 0x20 || $0.value == 0x7F ? "?" : $0 }))
     }
 }

@@ -58,13 +58,16 @@ struct DeployCommand: ParsableCommand {
         }
     }
 
-    /// What a run that was killed had started already is what was asked for.
+    /// What a run that was killed had started already is what was asked for; that it came so far is
+    /// in the state, as an instance before which there was nothing.
     private static func start(
         _ request: Gnoi_Containerz_StartContainerRequest, on device: Device, _ attempt: Attempt
     ) async throws -> String {
+        let mayBeDone = attempt.isRepeated && attempt.previous != nil
+        try await attempt.note("")
         do {
             return try await device.start(request)
-        } catch let error as RPCError where error.code == .alreadyExists && attempt.isRepeated {
+        } catch let error as RPCError where error.code == .alreadyExists && mayBeDone {
             let name = request.instanceName
             let listed = try await device.containers(all: false, filters: ["name": [name]])
             let isThere = listed.contains {

@@ -20,6 +20,7 @@ final class FleetCommand {
     private var state: RolloutState?
     /// Whether what was done is not all in the state.
     private var isStateIncomplete = false
+    private var isInterrupted = false
     private var done = 0
     private var failures: [Int32] = []
 
@@ -92,7 +93,9 @@ final class FleetCommand {
             await self.carryOut(endpoint, attempt)
         }
         let complaint = lines.finish()
-        let end: RolloutRecord.State = code == .success ? .done : lines.isLost ? .lost : .failed
+        // What an earlier run has left open is not settled by a failure.
+        let isOpen = lines.isLost || attempt.isRepeated
+        let end: RolloutRecord.State = code == .success ? .done : isOpen ? .lost : .failed
         do throws(FleetError) {
             try state?.write(
                 RolloutRecord(end, endpoint.member, error: end == .done ? nil : complaint))
@@ -205,10 +208,11 @@ final class FleetCommand {
     // MARK: Signals
 
     private func interrupt(_ number: CInt) {
-        guard !stop.isMade else {
+        guard !isInterrupted else {
             Signals.endProgram(by: number)
             return
         }
+        isInterrupted = true
         Program.complain(
             "\(command): stopping: no further device begins, those that have come to their end; "
                 + "once more ends at once")

@@ -5,6 +5,7 @@ import GRPCCore
 import GRPCTransport
 import Glibc
 import SystemIO
+import TextTable
 
 /// What all commands do alike: connect, carry out, report, exit.
 enum Program {
@@ -136,12 +137,12 @@ enum Program {
     /// Why something failed; of one of several devices it is kept for its last line.
     static func complain(_ text: String) {
         if let output = TargetOutput.current { return output.complain(text) }
-        StandardError.write(line: "cz: \(text)")
+        StandardError.write(line: "cz: \(printable(text))")
     }
 
     /// Progress, for people and logs.
     static func say(_ text: String) {
         if let output = TargetOutput.current { return output.say(text) }
-        StandardError.write(line: text)
+        StandardError.write(line: printable(text))
     }
 }

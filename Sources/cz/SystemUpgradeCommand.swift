@@ -40,6 +40,13 @@ struct SystemUpgradeCommand: ParsableCommand {
     /// Between two attempts to reach a service that is being restarted.
     private static let pause: Duration = .milliseconds(500)
 
+    func validate() throws {
+        guard !noWait || !rollout.isGiven else {
+            throw ValidationError(
+                "--no-wait: a rollout has to know what became of one device before it goes on")
+        }
+    }
+
     func run() throws {
         let connection = try Connection(options, parent.connection)
         let packages: [SignedPackage]
@@ -51,10 +58,10 @@ struct SystemUpgradeCommand: ParsableCommand {
             Program.complain("\(Self.name): \(error)")
             throw ExitCode.failure
         }
-        let upgrade = UpgradeIdentifier()
         let (allowDowngrade, noWait) = (allowDowngrade, noWait)
         let patience = wait?.duration ?? Self.usualWait
         try Program.run(Self.name, connection, rolloutRequest(connection, packages)) { device, _ in
+            let upgrade = UpgradeIdentifier()
             for (index, package) in packages.enumerated() {
                 do {
                     try await device.send(

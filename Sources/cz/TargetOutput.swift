@@ -24,6 +24,7 @@ final class TargetOutput: Sendable {
 
     /// A line beyond this is written in pieces.
     private static let longestLine = 64 << 10
+    private static let longestComplaint = 4 << 10
 
     init(_ command: String, _ endpoint: Connection.Endpoint, _ output: FleetOutput) {
         self.command = command
@@ -34,7 +35,8 @@ final class TargetOutput: Sendable {
 
     func write(_ text: String) {
         state.withLock { state in
-            state.line.append(contentsOf: text.utf8)
+            // What a device says must not look like another one's line.
+            state.line.append(contentsOf: Self.lines(text).utf8)
             var rest = state.line[...]
             var lines: [UInt8] = []
             while let end = rest.firstIndex(of: UInt8(ascii: "\n")) {
@@ -48,6 +50,11 @@ final class TargetOutput: Sendable {
             state.line = Array(rest)
             if !lines.isEmpty { output.write(lines) }
         }
+    }
+
+    private static func lines(_ text: String) -> String {
+        text.split(separator: "\n", omittingEmptySubsequences: false)
+            .map { printable(String($0), keepingTabs: true) }.joined(separator: "\n")
     }
 
     func write(_ table: Table) { output.write(table, of: name) }
@@ -85,18 +92,13 @@ final class TargetOutput: Sendable {
         state.withLock { state in
             if !state.line.isEmpty { output.write(prefix + state.line + [UInt8(ascii: "\n")]) }
             state.line = []
-            return Self.oneLine(state.messages.joined(separator: "; "))
+            let text = printable(state.messages.joined(separator: "; "))
+            // A few sentences; a device may send megabytes.
+            return String(text.prefix(Self.longestComplaint))
         }
     }
 
     private var prefix: [UInt8] { Array("\(name): ".utf8) }
-
-    /// What devices say must neither end the line nor move the cursor.
-    private static func oneLine(_ text: String) -> String {
-        String(
-            String.UnicodeScalarView(
-                text.unicodeScalars.map { $0.properties.generalCategory == .control ? " " : $0 }))
-    }
 
     /// An object with the key `target` added.
     private struct Tagged<Value: Encodable>: Encodable {

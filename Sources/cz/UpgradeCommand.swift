@@ -51,6 +51,8 @@ struct UpgradeCommand: ParsableCommand {
     @ParentCommand var parent: ClientCommand
 
     private static let usualTimeout: Duration = .seconds(60)
+    /// In bytes; it is kept in the state of a rollout.
+    private static let longestImageName = 1024
 
     private var isFile: Bool {
         version == "-" || version.hasPrefix("/") || version.hasPrefix(".")
@@ -82,9 +84,8 @@ struct UpgradeCommand: ParsableCommand {
         let (health, timeout) = (health, healthTimeout?.duration ?? Self.usualTimeout)
         let rollout = try rolloutRequest(connection, file)
         try Program.run("upgrade", connection, rollout) { device, attempt in
-            let current = try await Self.image(of: target, on: device)
-            let previous = attempt.previous ?? current
-            if attempt.previous == nil { try await attempt.note(previous) }
+            // Before an image is sent for nothing.
+            _ = try await Self.image(of: target, on: device)
             let image: ImageArgument
             if let file {
                 Program.say("pushing \(version)")
@@ -95,23 +96,26 @@ struct UpgradeCommand: ParsableCommand {
                         code: .unknown, message: "the device calls the image '\(text)'")
                 }
                 image = argument
-                guard health == nil || text != previous else {
-                    Program.complain(
-                        "upgrade: \(text) is the running version's name, which the pushed image has "
-                            + "now: there would be nothing to go back to; use --as. \(target) was "
-                            + "not touched")
-                    throw ExitCode.failure
-                }
             } else {
                 guard let argument = ImageArgument(argument: version) else {
                     throw ExitCode.failure
                 }
                 image = argument
             }
+            let current = try await Self.image(of: target, on: device)
+            // What a run that was killed has found, where that run got so far.
+            let previous = current == "\(image)" ? attempt.previous ?? current : current
+            guard file == nil || health == nil || "\(image)" != previous else {
+                Program.complain(
+                    "upgrade: \(image) is the running version's name, which the pushed image has "
+                        + "now: there would be nothing to go back to; use --as. \(target) was "
+                        + "not touched")
+                throw ExitCode.failure
+            }
             do {
-                // A run that was killed may have come so far.
                 let isUpdated = attempt.isRepeated && current == "\(image)" && current != previous
                 if !isUpdated {
+                    try await attempt.note(previous)
                     Program.say("updating \(target) from \(current) to \(image)")
                     try await device.update(
                         target, to: (image.name, image.tag), settings, detach: false)
@@ -182,6 +186,7 @@ struct UpgradeCommand: ParsableCommand {
                 target, to: (image.name, image.tag), .init(), detach: false)
         } catch {
             _ = Program.report(error, of: "upgrade: going back to \(previous)")
+            TargetOutput.current?.lose()
             await sayWhatRuns(target, on: device)
             throw ExitCode.failure
         }
@@ -192,6 +197,14 @@ struct UpgradeCommand: ParsableCommand {
         let listed = try await device.containers(all: true, filters: ["name": [target]])
         guard let container = listed.first(where: { $0.name == target }) else {
             throw RPCError(code: .notFound, message: "there is no container \(target)")
+        }
+        // Until that has ended nobody knows which of the two it will be.
+        guard container.labels["org.containerz.update.state"] != "running" else {
+            throw RPCError(
+                code: .unavailable, message: "an update of \(target) is still under way")
+        }
+        guard container.image.utf8.count <= longestImageName else {
+            throw RPCError(code: .unknown, message: "the device gives its image no sensible name")
         }
         return container.image
     }

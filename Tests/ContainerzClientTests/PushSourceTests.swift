@@ -21,6 +21,20 @@ struct PushSourceTests {
         #expect(throws: SystemError.self) { try PushSource.file(path) }
     }
 
+    @Test func oneThatIsWrittenToIsNotTakenForWhatItWas() throws {
+        let path = "/tmp/push-source.\(UInt64.random(in: 0...UInt64.max))"
+        defer { unlink(path) }
+        let file = try Descriptor.open(path, O_RDWR | O_CREAT | O_EXCL)
+        try Array("abc".utf8).withUnsafeBytes { try file.writeAll($0) }
+        let source = try PushSource.file(path)
+        try source.requireUnchanged()
+        // To remove it is no change of what is in it.
+        #expect(link(path, "\(path).2") == 0 && unlink("\(path).2") == 0)
+        try source.requireUnchanged()
+        try Array("d".utf8).withUnsafeBytes { try file.writeAll($0) }
+        #expect(throws: PushSource.Changed.self) { try source.requireUnchanged() }
+    }
+
     @Test func aFileHasADigest() throws {
         #expect(
             try PushSource.file("/proc/version").digest()

@@ -46,6 +46,11 @@ struct RolloutStateTests {
         var other = member
         other.address = .tcp(host: "i", port: 1)
         #expect(state.record(of: other) == nil)
+        // A name is only what it is called.
+        var renamed = member
+        renamed.name = "b"
+        renamed.address = .tcp(host: "H", port: 1)
+        #expect(state.record(of: renamed)?.state == .done)
         var status = stat()
         stat(place.path, &status)
         #expect(status.st_mode & 0o777 == 0o600)

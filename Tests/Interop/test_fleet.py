@@ -305,17 +305,33 @@ def test_a_killed_rollout_at_any_line_of_its_state(fleet, image, tmp_path):
     fleet.run(*command)
     whole = state.read_bytes()
     lines = whole.splitlines(keepends=True)
-    assert len(lines) == 11
-    for count, torn in (0, 9), (1, 0), (2, 5), (4, 0), (10, 20):
+    assert len(lines) == 16
+    for count, torn in (0, 9), (1, 0), (2, 5), (3, 0), (6, 0), (15, 20):
         state.write_bytes(b"".join(lines[:count]) + (b"".join(lines[count:]))[:torn])
         for device in fleet:
-            # Those that had begun may be done: that is no failure of theirs.
-            if not any(f'"target":"{device.name}"'.encode() in line for line in lines[:count]):
+            # Those that were about to start it may have: that is no failure of theirs.
+            if not any(b'"previous"' in line and f'"target":"{device.name}"'.encode() in line
+                       for line in lines[:count]):
                 device.containers.clear()
         done = fleet.run(*command)
         before = sum(b'"done"' in line for line in lines[:count])
         parts = [f"{5 - before} ok"] + ([f"{before} done before"] if before else [])
         assert done.stderr.splitlines()[-1] == f"cz: deploy: 5 targets: {', '.join(parts)}"
+
+
+def test_what_was_there_before_is_not_what_was_deployed(fleet, image, tmp_path):
+    """A device that nobody could reach in the first run has done nothing in it."""
+    state = tmp_path / "state"
+    command = deploy(image, "--resume", state, "--parallel", "1")
+    fleet.run(*command)
+    header, first, *_ = state.read_bytes().splitlines(keepends=True)
+    lost = json.loads(first) | {"state": "lost", "error": "connection refused"}
+    state.write_bytes(header + first + json.dumps(lost).encode() + b"\n")
+    for device in fleet[1:]:
+        device.containers.clear()
+    done = fleet.run(*command, code=PARTLY)
+    assert done.stderr.splitlines()[-1] == "cz: deploy: 5 targets: 4 ok, 1 failed"
+    assert f"{json.loads(first)['target']}: failed: " in done.stderr
 
 
 def test_the_state_of_another_rollout(fleet, image, tmp_path):
@@ -391,11 +407,11 @@ def test_a_pause_can_be_stopped(fleet, image):
 
 
 def test_a_full_disk_under_the_state(fleet, image, tmp_path):
-    """A page: room for what the rollout is, and three records with names as long as these."""
+    """A page: room for what the rollout is, and five records with names as long as these."""
     disk = tmp_path / "disk"
     disk.mkdir()
     targets = tmp_path / "long"
-    names = [letter * 1000 for letter in "abcde"]
+    names = [letter * 690 for letter in "abcde"]
     targets.write_text("".join(
         f"{device.address} name={name}\n" for device, name in zip(fleet, names)))
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4k", "tmpfs", disk], check=True)
@@ -408,7 +424,8 @@ def test_a_full_disk_under_the_state(fleet, image, tmp_path):
             "cz: deploy: 5 targets: 2 ok, 3 not touched because it was stopped")
         assert [bool(device.calls) for device in fleet] == [True, True, False, False, False]
         lines = list(map(json.loads, state.read_bytes().splitlines()))
-        assert [line.get("state") for line in lines] == [None, "begun", "done", "begun"]
+        assert [line.get("state") for line in lines] == [
+            None, "begun", "begun", "done", "begun", "begun"]
     finally:
         subprocess.run(["umount", disk], check=True)
 

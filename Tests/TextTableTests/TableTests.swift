@@ -25,4 +25,27 @@ struct TableTests {
         #expect(texts[1] == "target2  d    y\n")
         #expect(texts[2] == "t3       abcdef  z\n")
     }
+
+    @Test func aWideCellWidensNoOtherTable() {
+        var first = Table(["A", "B"])
+        first.add([String(repeating: "x", count: 100_000), "y"])
+        var second = Table(["A", "B"])
+        second.add(["d", "y"])
+        var widths: [Int] = []
+        #expect(first.text(alignedWith: &widths).utf8.count > 100_000)
+        #expect(second.text(alignedWith: &widths).utf8.count < 100)
+        #expect(first.text(alignedWith: &widths).utf8.count > 100_000)
+    }
+
+    @Test(arguments: [
+        ("a\nb\r\n", "a b  "), ("\u{9B}2J", "?2J"), ("x\u{202E}y\u{2066}", "x?y?"),
+        ("\u{2028}\u{7F}", "??"), ("grün 日本 👩‍🚀", "grün 日本 👩‍🚀"),
+    ])
+    func textOfOthersStaysOnItsLine(text: String, printed: String) {
+        #expect(printable(text) == printed)
+    }
+
+    @Test func tabsMayStay() {
+        #expect(printable("a\tb\u{1B}", keepingTabs: true) == "a\tb?")
+    }
 }
