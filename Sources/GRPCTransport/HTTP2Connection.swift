@@ -235,7 +235,7 @@ final class HTTP2Connection: HTTP2SessionDelegate {
             state = .noticed
             session.announceShutdown()
             // The answer comes after everything the peer sent before it saw the notice.
-            session.submitPing()
+            session.submitPing(.notice)
             noticeTimer = EventLoop.Timer(after: Self.noticeTimeout) { [weak self] in
                 self?.refuseStreams()
             }
@@ -505,7 +505,7 @@ final class HTTP2Connection: HTTP2SessionDelegate {
             guard let self else { return }
             guard ContinuousClock.now - lastArrival >= time else { return scheduleKeepalive() }
             isPingOutstanding = true
-            session.submitPing()
+            session.submitPing(.sign)
             scheduleFlush()
             keepaliveTimer = EventLoop.Timer(after: configuration.keepaliveTimeout) { [weak self] in
                 self?.close(SystemError("keepalive", code: 110))
@@ -526,8 +526,13 @@ final class HTTP2Connection: HTTP2SessionDelegate {
     func settingsAcknowledged() { measured() }
 
     func pingAcknowledged(_ purpose: PingPurpose) {
-        if case .measurement = purpose { return measured() }
-        if case .noticed = state { refuseStreams() }
+        switch purpose {
+        case .measurement: return measured()
+        case .notice:
+            if case .noticed = state { refuseStreams() }
+        case .sign: break
+        }
+        // Each is a sign of life.
         guard isPingOutstanding else { return }
         isPingOutstanding = false
         keepaliveTimer?.cancel()

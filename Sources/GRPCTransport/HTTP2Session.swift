@@ -42,6 +42,8 @@ protocol HTTP2SessionDelegate: AnyObject {
 /// Why a peer is asked for a sign of life.
 enum PingPurpose: UInt8 {
     case sign
+    /// To find out when it has seen the notice of a shutdown.
+    case notice
     /// To find out how long a round trip takes.
     case measurement
 }
@@ -257,7 +259,7 @@ final class HTTP2Session {
         nghttp2_session_consume_connection(session, count)
     }
 
-    func submitPing(_ purpose: PingPurpose = .sign) {
+    func submitPing(_ purpose: PingPurpose) {
         let data = [purpose.rawValue] + [UInt8](repeating: 0, count: 7)
         nghttp2_submit_ping(session, UInt8(NGHTTP2_FLAG_NONE.rawValue), data)
     }
