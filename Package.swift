@@ -131,7 +131,7 @@ let package = Package(
         tests(of: "AccessControl", ["Authorization", "GRPCTransport", "SystemIO", grpc, log]),
 
         module("GRPCHealth", [grpc, grpcProtobuf, protobuf], exclude: ["protos"]),
-        module("HealthService", ["SystemIO", "GRPCHealth", grpc, protobuf]),
+        module("HealthService", ["SystemIO", "GRPCTransport", "GRPCHealth", grpc, protobuf]),
         tests(of: "HealthService", ["SystemIO", "GRPCHealth", grpc]),
         module(
             "GRPCReflection", [grpc, grpcProtobuf, protobuf],

@@ -107,18 +107,6 @@ private final class Interruptible {
         }
         self.task = task
         defer { self.task = nil }
-        try await Self.finish(task)
-    }
-
-    private nonisolated static func finish(_ task: Task<Void, any Error>) async throws {
-        try await withTaskCancellationHandler {
-            try await withRPCCancellationHandler {
-                try await task.value
-            } onCancelRPC: {
-                task.cancel()
-            }
-        } onCancel: {
-            task.cancel()
-        }
+        try await task.valueWithinRPC
     }
 }

@@ -1,5 +1,6 @@
 import GRPCCore
 import GRPCHealth
+import GRPCTransport
 import SwiftProtobuf
 import SystemIO
 
@@ -44,22 +45,9 @@ public struct HealthService: Grpc_Health_V1_Health.SimpleServiceProtocol {
             }
         }
         do {
-            try await Self.finish(watching)
+            try await watching.valueWithinRPC
         } catch is HealthMonitor.Draining {
             throw RPCError(code: .unavailable, message: "the server is stopping")
-        }
-    }
-
-    /// gRPC tells of a client that went away, but cancels no task by itself.
-    private static func finish(_ watching: Task<Void, any Error>) async throws {
-        try await withTaskCancellationHandler {
-            try await withRPCCancellationHandler {
-                try await watching.value
-            } onCancelRPC: {
-                watching.cancel()
-            }
-        } onCancel: {
-            watching.cancel()
         }
     }
 }

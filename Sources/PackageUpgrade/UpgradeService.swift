@@ -1,4 +1,5 @@
 import GRPCCore
+import GRPCTransport
 import Glibc
 import SwiftProtobuf
 import SystemIO
@@ -25,16 +26,7 @@ public struct UpgradeService: Containerz_Upgrade_V1_Upgrades.SimpleServiceProtoc
         let watching = Task { @EventLoop in
             try await watches.run { try await follow(upgrade, response) }
         }
-        // gRPC tells of a client that went away, but cancels no task by itself.
-        try await withTaskCancellationHandler {
-            try await withRPCCancellationHandler {
-                try await watching.value
-            } onCancelRPC: {
-                watching.cancel()
-            }
-        } onCancel: {
-            watching.cancel()
-        }
+        try await watching.valueWithinRPC
     }
 
     /// Sends whoever watches away, to ask again when the service is back.
