@@ -120,7 +120,8 @@ def test_cleaning_up(runtime, tmp_path):
 
 
 def test_the_client(docker_stack, docker_device, web, tmp_path):
-    example, lab = [text for text in blocks("cz.1") if "CZ_TARGET" in text or "tls init" in text]
+    (example,) = [text for text in blocks("cz.1") if "CZ_TARGET=" in text]
+    (lab,) = [text for text in blocks("cz.1") if "tls init" in text]
     socket = os.environ["CONTAINERZ_DOCKER_SOCKET"]
     assert "tls init lab --server switch1" in lab
     tls_init(tmp_path / "lab", "--server", "switch1")
