@@ -98,6 +98,11 @@ final class PackageInbox: Sendable {
                 let path = "\(sets)/\(name)"
                 if name == over?.description || isOld(path) { Self.remove(path) }
             }
+            // What was being received when this service was killed.
+            for name in (try? Folder(existing: path).names()) ?? []
+            where name.hasPrefix(PartialPackage.prefix) && isOld("\(path)/\(name)") {
+                unlink("\(path)/\(name)")
+            }
         }
     }
 
@@ -123,12 +128,14 @@ final class PackageInbox: Sendable {
 /// A package that is being received, and its signature: files that are removed unless they are
 /// given their names.
 final class PartialPackage: Sendable {
+    static let prefix = ".partial-"
+
     let path: String
     private let file: Descriptor
 
     /// - Throws: `SystemError`.
     fileprivate init(in folder: Folder, signature: [UInt8]) throws {
-        path = "\(folder.path)/.partial-\(UpgradeIdentifier()).deb"
+        path = "\(folder.path)/\(Self.prefix)\(UpgradeIdentifier()).deb"
         file = try Descriptor.open(path, O_WRONLY | O_CREAT | O_EXCL)
         let signatureFile = try Descriptor.open("\(path).sig", O_WRONLY | O_CREAT | O_EXCL)
         try signature.withUnsafeBytes { try signatureFile.writeAll($0) }

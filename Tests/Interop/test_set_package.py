@@ -203,8 +203,12 @@ def test_upgrades_that_are_never_activated(device, upgrades):
     # After a day nobody waits for one.
     old = upgrades.inbox / "sets" / ("1" * 32)
     os.utime(old, (0, 0))
+    # Nor for one that was being received when the service was killed.
+    partial = upgrades.inbox / ".partial-x.deb"
+    partial.touch()
+    os.utime(partial, (0, 0))
     send(device, path, signature, identifier="5" * 32)
-    assert not old.exists()
+    assert not old.exists() and not partial.exists()
 
 
 @pytest.mark.parametrize("state, code", [("done", 0), ("failed", 1)])
