@@ -72,7 +72,7 @@ public final class PasswordAuthentication {
         let generation = self.generation
         let start = ContinuousClock.now
         hashing.insert(address)
-        let check = Task { [file] in
+        let check = EventLoop.task { [self, file] in
             defer { hashing.remove(address) }
             return try await withOwnThread(named: "password") { file.verify(name, password) }
         }

@@ -26,7 +26,7 @@ final class UserNames {
             return await entry.name.value ?? "\(user)"
         }
         if entries.count >= Self.mostEntries { entries = [:] }
-        let look = Task { try? await withOwnThread(named: "user") { Self.lookUp(user) } }
+        let look = EventLoop.task { try? await withOwnThread(named: "user") { Self.lookUp(user) } }
         entries[user] = Entry(name: look, until: .now + Self.memory)
         guard let name = await look.value else {
             entries[user] = nil

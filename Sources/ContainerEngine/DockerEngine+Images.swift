@@ -103,7 +103,7 @@ extension DockerEngine {
                 try policies.policy.check(name, Self.digest(found.id))
             } catch {
                 let path = "/images/\(percentEncoded(found.engineName))"
-                await Task { _ = try? await api.call("DELETE", path) }.value
+                await EventLoop.task { [self] in _ = try? await api.call("DELETE", path) }.value
                 throw error
             }
         }

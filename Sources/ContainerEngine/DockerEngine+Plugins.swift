@@ -56,7 +56,8 @@ extension DockerEngine {
                 try await enable(name)
             } catch {
                 // Not in this task, which may be cancelled: it would keep the name for ever.
-                await Task { try? await delete(plugin: name, force: true) }.value
+                await EventLoop.task { [self] in try? await delete(plugin: name, force: true) }
+                    .value
                 throw error
             }
             return name

@@ -1,6 +1,7 @@
 import DevicePolicy
 import OCI
 import RuntimeAPI
+import SystemIO
 
 // What the policy has to be told. It is asked last, of things that exist, right before they are
 // put to use.
@@ -112,7 +113,7 @@ extension DockerEngine {
     func requireImage(_ image: FoundImage, in id: String, named name: String) async throws {
         let created = try await findContainer(id)
         guard !Self.isSameImage(created?.image, image.id) else { return }
-        await Task { try? await delete(id) }.value
+        await EventLoop.task { [self] in try? await delete(id) }.value
         throw RuntimeError.startFailed(
             name: name, reason: "image \(image.name) was replaced in this very moment")
     }

@@ -146,7 +146,7 @@ public final class Updater {
             throw error
         }
         // A task of its own, since the one that asked may be cancelled at any moment.
-        let work = Task { try await carryOut(plan.record, plan.spec) }
+        let work = EventLoop.task { [self] in try await carryOut(plan.record, plan.spec) }
         guard !detach else { return }
         try await withTaskCancellationHandler {
             try await work.value
@@ -207,12 +207,12 @@ public final class Updater {
     /// goes on in the background.
     private func settle(_ instance: String, _ reason: String) async {
         // The task may be cancelled, and this has to be done all the same.
-        let settled = await Task { await trySettling(instance, reason) }.value
+        let settled = await EventLoop.task { [self] in await trySettling(instance, reason) }.value
         if settled { release(instance) } else { settleInBackground(instance, reason) }
     }
 
     private func settleInBackground(_ instance: String, _ reason: String) {
-        Task {
+        EventLoop.task { [self] in
             var delay = Self.firstRetry
             while !(await trySettling(instance, reason)) {
                 try? await EventLoop.sleep(for: delay)
@@ -269,7 +269,7 @@ public final class Updater {
         let rest = min(
             .seconds(recorded - Date.now.timeIntervalSince1970), Self.watchTime)
         let end = ContinuousClock.now + rest
-        watches[instance] = Task { [self] in
+        watches[instance] = EventLoop.task { [self] in
             var delay = Self.firstLook
             // Once: that it was stopped by us can happen once, and what ends by itself may.
             var mayStart = true

@@ -35,7 +35,7 @@ extension ContainerzService {
             download == nil
             ? ImageStreamLimits(archiveSize: size, freeStorage: nil)
             : ImageStreamLimits(maximumExpansion: free ?? .max)
-        let storing = Task { [plugins] in
+        let storing = EventLoop.task { [plugins] in
             defer { chunks.readerIsDone() }
             try await withOwnThread(named: "plugin") {
                 try plugins.receive(chunks, as: name, limits: limits)
@@ -120,7 +120,7 @@ extension ContainerzService {
         let document = try PluginConfig(given, from: archive.digest)
         let pipe = try Descriptor.pipe()
         let (input, output) = (DescriptorHandoff(pipe.read), DescriptorHandoff(pipe.write))
-        let writing = Task { [plugins] in
+        let writing = EventLoop.task { [plugins] in
             defer { output.close() }
             try await withOwnThread(named: "plugin") {
                 let output = try output.take()

@@ -102,9 +102,7 @@ private final class Interruptible {
         let interrupt: @Sendable () -> Void = { [weak self] in
             EventLoop.enqueue { self?.task?.cancel() }
         }
-        let task = Task(executorPreference: EventLoopExecutor.shared) { [self] in
-            try await body(interrupt)
-        }
+        let task = EventLoop.task { [self] in try await body(interrupt) }
         self.task = task
         defer { self.task = nil }
         try await task.valueWithinRPC

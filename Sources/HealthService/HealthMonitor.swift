@@ -107,7 +107,7 @@ public final class HealthMonitor {
             _ = await question.value
             return
         }
-        let question = Task { @EventLoop [self] in
+        let question = EventLoop.task { [self] in
             let isWell = await answerInTime()
             if isWell != self.isWell {
                 self.isWell = isWell
@@ -139,7 +139,7 @@ public final class HealthMonitor {
     private func startPolling() {
         pollers += 1
         guard polling == nil else { return }
-        polling = Task { @EventLoop [self] in
+        polling = EventLoop.task { [self] in
             while !isDraining, (try? await EventLoop.sleep(for: interval)) != nil {
                 await renew()
             }

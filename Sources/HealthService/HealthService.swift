@@ -39,7 +39,7 @@ public struct HealthService: Grpc_Health_V1_Health.SimpleServiceProtocol {
         response: RPCWriter<Grpc_Health_V1_HealthCheckResponse>, context: ServerContext
     ) async throws {
         let service = request.service
-        let watching = Task { @EventLoop in
+        let watching = EventLoop.task {
             try await monitor.watch(service) { status in
                 try await response.write(.with { $0.status = status })
             }

@@ -39,7 +39,7 @@ final class BlobStream: BlobReader {
         keeping partial: PartialBlob?, onProgress: @escaping @EventLoop (Int64) -> Void
     ) {
         self.partial = partial
-        fetching = Task { [weak self] in
+        fetching = EventLoop.task { [weak self] in
             let result: Result<Void, any Error>
             do {
                 let blob = BlobProgress(descriptor)

@@ -44,7 +44,7 @@ public final class ImageLoad {
         let chunks = self.chunks
         let loadFailure = FirstFailure()
         self.loadFailure = loadFailure
-        normalising = Task {
+        normalising = EventLoop.task {
             defer { chunks.readerIsDone() }
             do {
                 return try await withOwnThread(named: "image") {
@@ -57,7 +57,7 @@ public final class ImageLoad {
                 throw error
             }
         }
-        loading = Task {
+        loading = EventLoop.task {
             let image = name.map {
                 ImageName(
                     repository: $0.repository, tag: $0.tag ?? ImageReference.defaultTag)

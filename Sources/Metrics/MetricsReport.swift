@@ -77,7 +77,7 @@ public final class MetricsReport {
 
     private func startWriting() {
         guard writing == nil else { return }
-        writing = Task {
+        writing = EventLoop.task { [self] in
             await write()
             writing = nil
             if isStale { schedule() }

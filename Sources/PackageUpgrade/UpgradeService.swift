@@ -23,7 +23,7 @@ public struct UpgradeService: Containerz_Upgrade_V1_Upgrades.SimpleServiceProtoc
         guard let upgrade = UpgradeIdentifier(request.id) else {
             throw PackageTransfer.invalid("id", "it is not 32 hexadecimal digits")
         }
-        let watching = Task { @EventLoop in
+        let watching = EventLoop.task {
             try await watches.run { try await follow(upgrade, response) }
         }
         try await watching.valueWithinRPC
@@ -88,7 +88,7 @@ private final class OpenWatches {
     /// - Throws: `RPCError` with UNAVAILABLE when the service stops meanwhile.
     func run(_ body: @escaping @EventLoop () async throws -> Void) async throws {
         guard !isDraining else { throw Self.stopping }
-        let task = Task { try await body() }
+        let task = EventLoop.task { try await body() }
         let number = next
         next += 1
         tasks[number] = task

@@ -12,14 +12,17 @@ extension RuntimeService {
         // In tasks of their own: the engine goes on with a removal when whoever asked is gone, and
         // until it is over nobody may begin to use the thing.
         service.on(Runtime.RemoveUnusedContainer.self) { call in
-            .init(removed: try await Task { try await removeUnused(call.parameters) }.value)
+            .init(
+                removed: try await EventLoop.task { try await removeUnused(call.parameters) }.value)
         }
         service.on(Runtime.RemoveUnusedImage.self) { call in
-            .init(removed: try await Task { try await removeUnused(call.parameters) }.value)
+            .init(
+                removed: try await EventLoop.task { try await removeUnused(call.parameters) }.value)
         }
         service.on(Runtime.RemoveUnusedVolume.self) { call in
             let name = call.parameters.name
-            return .init(removed: try await Task { try await removeUnused(volume: name) }.value)
+            return .init(
+                removed: try await EventLoop.task { try await removeUnused(volume: name) }.value)
         }
     }
 

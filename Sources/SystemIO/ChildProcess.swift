@@ -77,7 +77,7 @@ public final class ChildProcess {
     /// not after a moment.
     public func wait() async -> End {
         if let end { return end }
-        let watching = Task { @EventLoop in
+        let watching = EventLoop.task { [self] in
             try await Watch.once(descriptor.number, for: .readable)
         }
         _ = await withTaskCancellationHandler {

@@ -41,7 +41,25 @@ public actor EventLoop {
 
     /// Runs `body` soon on the loop's thread, from any thread.
     public static func enqueue(_ body: @escaping @Sendable @EventLoop () -> Void) {
-        Task(executorPreference: EventLoopExecutor.shared) { @EventLoop in body() }
+        task { body() }
+    }
+
+    /// Begins a task that nobody's scope waits for, with what it calls on the loop's thread too:
+    /// one of `Task { }` would leave for another thread, and come back, at each function of a
+    /// library that belongs to no actor.
+    @discardableResult
+    public static func task<Success: Sendable>(
+        _ body: @escaping @Sendable @EventLoop () async -> Success
+    ) -> Task<Success, Never> {
+        Task(executorPreference: EventLoopExecutor.shared, operation: body)
+    }
+
+    /// Likewise, for what may fail.
+    @discardableResult
+    public static func task<Success: Sendable>(
+        _ body: @escaping @Sendable @EventLoop () async throws -> Success
+    ) -> Task<Success, any Error> {
+        Task(executorPreference: EventLoopExecutor.shared, operation: body)
     }
 
     /// Runs `body` once the tasks that are ready now have had their turn and before the loop

@@ -31,7 +31,7 @@ final class ServerConnection {
 
     /// Answers calls until the client has gone; cancelling the task cancels the call under way.
     func run() async {
-        let task = Task(executorPreference: EventLoopExecutor.shared) { await self.process() }
+        let task = EventLoop.task { await self.process() }
         self.task = task
         await withTaskCancellationHandler {
             await task.value

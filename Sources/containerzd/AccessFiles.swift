@@ -93,7 +93,7 @@ final class AccessFiles {
             isStale = true
             return
         }
-        reloading = Task {
+        reloading = EventLoop.task { [self] in
             repeat {
                 isStale = false
                 await readAgain()

@@ -69,7 +69,7 @@ final class CleaningSession {
                 metadata: [
                     "until": "\(Date(timeIntervalSince1970: Double(start)).formatted(.iso8601))"
                 ])
-            let sleep = Task { try await WallClock.sleep(until: start) }
+            let sleep = EventLoop.task { try await WallClock.sleep(until: start) }
             self.sleep = sleep
             do {
                 // When the clock was set, the time is another.

@@ -31,7 +31,7 @@ struct PullPlan: Sendable {
 
     @EventLoop
     func carryOut(_ reporter: PullReporter) async throws {
-        let work = Task { @EventLoop in try await fetch(reporter) }
+        let work = EventLoop.task { try await fetch(reporter) }
         let signals = try Signals([SIGINT, SIGTERM]) { _ in work.cancel() }
         defer { signals.cancel() }
         do {
@@ -83,7 +83,7 @@ struct PullPlan: Sendable {
             limits: ImageStreamLimits(maximumExpansion: .max), fetched: true,
             interrupt: { EventLoop.enqueue { work.interrupt() } })
         do {
-            let bringing = Task { @EventLoop in
+            let bringing = EventLoop.task {
                 try await bring(reporter) { bytes in
                     try Task.checkCancellation()
                     await load.push(Data(bytes))
@@ -146,7 +146,7 @@ struct PullPlan: Sendable {
         let chunks = ChunkHandoff()
         let handoff = DescriptorHandoff(output)
         let (format, name) = (format, name)
-        let writing = Task { () async throws -> ImageReference? in
+        let writing = EventLoop.task { () async throws -> ImageReference? in
             defer { chunks.readerIsDone() }
             return try await withOwnThread(named: "image") { () throws -> ImageReference? in
                 let output = try handoff.take()

@@ -38,7 +38,7 @@ enum LiveCompletion {
             let connection = try? Connection(options, before)
         else { return [] }
         let answer = EventLoopExecutor.run { @EventLoop () -> [String] in
-            let asking = Task { @EventLoop in
+            let asking = EventLoop.task {
                 try await Device.with(connection.target, timeout: patience, ask)
             }
             // A device that is not there is not waited for to say so.
