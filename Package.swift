@@ -27,8 +27,19 @@ func module(
         swiftSettings: strict)
 }
 
+/// Smaller programs: no symbols for others to look up, relocations in a tenth of the space, and
+/// equal functions once. Only LLVM's linker packs relocations.
+let compact: [LinkerSetting] = [
+    .unsafeFlags(
+        ["-use-ld=lld"]
+            + ["--no-export-dynamic", "--icf=safe", "-z", "pack-relative-relocs"]
+            .flatMap { ["-Xlinker", $0] },
+        .when(configuration: .release))
+]
+
 func program(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
-    .executableTarget(name: name, dependencies: dependencies, swiftSettings: strict)
+    .executableTarget(
+        name: name, dependencies: dependencies, swiftSettings: strict, linkerSettings: compact)
 }
 
 func tests(of name: String, _ dependencies: [Target.Dependency] = []) -> Target {

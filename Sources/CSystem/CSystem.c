@@ -1,7 +1,10 @@
 #define _GNU_SOURCE
 #include "CSystem.h"
 
+#include <link.h>
 #include <malloc.h>
+#include <sys/auxv.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 
 struct epoll_event cz_epoll_event(uint32_t events, uint64_t token) {
@@ -147,4 +150,26 @@ void cz_heap_trim(void) { malloc_trim(0); }
 int cz_is_ignored(int signal) {
     struct sigaction action;
     return sigaction(signal, NULL, &action) == 0 && action.sa_handler == SIG_IGN;
+}
+
+static int forget_pages(struct dl_phdr_info *object, size_t size, void *unused) {
+    (void)size;
+    (void)unused;
+    // The kernel's own, which it keeps for all processes.
+    if (object->dlpi_addr == getauxval(AT_SYSINFO_EHDR)) return 0;
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    for (int i = 0; i < object->dlpi_phnum; i++) {
+        const ElfW(Phdr) *segment = &object->dlpi_phdr[i];
+        // What can be written, or could while the program was linked, differs from the file.
+        if (segment->p_type != PT_LOAD || (segment->p_flags & PF_W)) continue;
+        uintptr_t start = (object->dlpi_addr + segment->p_vaddr) & ~(page - 1);
+        uintptr_t end = object->dlpi_addr + segment->p_vaddr + segment->p_memsz;
+        // A segment the kernel refuses stays mapped, which is as good.
+        madvise((void *)start, end - start, MADV_DONTNEED);
+    }
+    return 0;
+}
+
+void cz_forget_program_pages(void) {
+    dl_iterate_phdr(forget_pages, NULL);
 }

@@ -9,6 +9,9 @@ public final class Lifecycle {
     /// The signals to block before any thread starts.
     public nonisolated static let signals = [SIGTERM, SIGINT, SIGHUP]
 
+    /// After which what a start needs is not needed any more.
+    private static let startTime: Duration = .seconds(1)
+
     private let logger: Logger
     private let drainTime: Duration
     private var watchdog: EventLoop.Timer?
@@ -30,7 +33,7 @@ public final class Lifecycle {
         drain: @escaping @EventLoop () -> Void, reload: @escaping @EventLoop () -> Void = {},
         _ serve: @escaping @Sendable @EventLoop () async throws -> Void
     ) async throws {
-        let serving = Task { try await serve() }
+        let serving = EventLoop.task { try await serve() }
         let signals = try Signals(Self.signals) { [self] signal in
             if signal == SIGHUP { return reload() }
             stop(on: signal, serving, drain)
@@ -42,6 +45,11 @@ public final class Lifecycle {
         }
         feedWatchdog()
         ServiceManager.notify("READY=1")
+        let started = EventLoop.Timer(after: Self.startTime) {
+            Heap.giveBack()
+            ProgramPages.forgetStart()
+        }
+        defer { started.cancel() }
         do {
             try await serving.value
         } catch is CancellationError where isStopping {

@@ -22,7 +22,8 @@ def idle(bench):
     samples = []
     for _ in range(min(3, bench.rounds)):
         with bench.stack() as stack:
-            time.sleep(1)
+            # Longer than they need to put away what starting took.
+            time.sleep(3)
             samples.append([proportional_set(process)
                             for process in (*stack.daemons(), stack.engine)])
     engine = [sample[2]["Pss"] for sample in samples]

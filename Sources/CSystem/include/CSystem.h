@@ -94,6 +94,10 @@ void cz_heap_thresholds(int map, int trim);
 /// Gives free memory back to the kernel, malloc_trim(3).
 void cz_heap_trim(void);
 
+/// Unmaps the pages of the program and its libraries that nothing can write, madvise(2); the kernel
+/// maps each again when it is used.
+void cz_forget_program_pages(void);
+
 /// Whether a signal is ignored.
 int cz_is_ignored(int signal);
 
