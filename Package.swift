@@ -73,7 +73,7 @@ let fuzzers: [Target] =
         fuzzing("LogBatcher", ["ContainerzService"]),
         fuzzing("LogDemultiplexer", ["ContainerEngine", "RuntimeAPI"]),
         fuzzing("MessageDeframer", ["GRPCTransport", grpc]),
-        fuzzing("PluginArchive", ["ImageStream"]),
+        fuzzing("PluginArchive", ["ContentDigest", "ImageStream"]),
         fuzzing("ShellWords", ["ContainerzService"]),
         fuzzing("VarlinkCall", ["Varlink", "RuntimeAPI", "JSON"]),
         fuzzing("VarlinkFraming", ["Varlink"]),
@@ -107,10 +107,12 @@ let package = Package(
         tests(of: "JSON"),
         module("OCI"),
         tests(of: "OCI"),
-        module("CosignSignature", ["OCI", "COpenSSL"]),
+        module("ContentDigest", ["OCI", "COpenSSL"]),
+        tests(of: "ContentDigest", ["OCI"]),
+        module("CosignSignature", ["OCI", "ContentDigest", "COpenSSL"]),
         tests(of: "CosignSignature", ["OCI"]),
-        module("ImageStream", ["SystemIO", "JSON", "OCI", "CArchive", "COpenSSL"]),
-        tests(of: "ImageStream", ["OCI", "SystemIO", "CArchive"]),
+        module("ImageStream", ["SystemIO", "JSON", "OCI", "ContentDigest", "CArchive"]),
+        tests(of: "ImageStream", ["OCI", "ContentDigest", "SystemIO", "CArchive"]),
 
         module("GRPCTransport", ["SystemIO", "CNghttp2", "COpenSSL", grpc]),
         tests(of: "SystemIO"),
@@ -184,8 +186,11 @@ let package = Package(
         module("ImageLoading", ["SystemIO", "OCI", "ImageStream", "RuntimeAPI"]),
         module(
             "ImageFetching",
-            ["SystemIO", "OCI", "JSON", "HTTPClient", "ServerAddress", "ImageStream"]),
-        tests(of: "ImageFetching", ["OCI", "SystemIO", "HTTPClient"]),
+            [
+                "SystemIO", "OCI", "JSON", "HTTPClient", "ServerAddress", "ContentDigest",
+                "ImageStream",
+            ]),
+        tests(of: "ImageFetching"),
         module("Cleaning", ["RuntimeAPI"]),
         tests(of: "Cleaning", ["RuntimeAPI"]),
         module("Schedule"),
@@ -196,7 +201,9 @@ let package = Package(
         module(
             "Janitor",
             [
-                "SystemIO", "OCI", "ImageStream", "Varlink", "RuntimeAPI", "Cleaning", "Metrics",
+                "SystemIO", "OCI", "ContentDigest", "ImageStream", "Varlink", "RuntimeAPI",
+                "Cleaning",
+                "Metrics",
             ]),
         tests(of: "Janitor", ["Cleaning", "RuntimeAPI", "SystemIO"]),
         program(
@@ -221,8 +228,8 @@ let package = Package(
         module(
             "PackageUpgrade",
             [
-                "SystemIO", "OCI", "ImageStream", "GRPCTransport", "GNOI", "UpgradeAPI", grpc,
-                grpcProtobuf, protobuf, log,
+                "SystemIO", "OCI", "ContentDigest", "GRPCTransport", "GNOI", "UpgradeAPI", grpc,
+                protobuf, log,
             ]),
         tests(of: "PackageUpgrade", ["OCI", "GNOI", "UpgradeAPI", grpc, protobuf]),
         module(
@@ -233,7 +240,7 @@ let package = Package(
                 "RuntimeAPI", "GRPCTransport", "GNOI", grpc, grpcProtobuf, protobuf, log,
             ]),
         tests(
-            of: "ContainerzService", [protobuf, "SystemIO", "GNOI", "RuntimeAPI", "ImageStream"]),
+            of: "ContainerzService", [protobuf, "SystemIO", "GNOI", "RuntimeAPI"]),
         program(
             "containerzd",
             [
@@ -246,18 +253,18 @@ let package = Package(
         module(
             "ContainerzClient",
             [
-                "SystemIO", "OCI", "GRPCTransport", "GNOI", "UpgradeAPI", "COpenSSL", grpc,
-                grpcProtobuf, protobuf,
+                "SystemIO", "OCI", "ContentDigest", "GRPCTransport", "GNOI", "UpgradeAPI", grpc,
+                protobuf,
             ]),
-        tests(of: "ContainerzClient", ["SystemIO", "GNOI"]),
+        tests(of: "ContainerzClient", ["SystemIO", "ContentDigest", "GNOI"]),
         module("Fleet", ["SystemIO", "JSON"]),
         tests(of: "Fleet", ["SystemIO"]),
         program(
             "cz",
             [
-                "ContainerzClient", "Fleet", "HealthProbe", "LabCertificates", "OCI", "JSON",
-                "ServerAddress", "GRPCTransport", "GNOI", "UpgradeAPI", "SystemIO", "TextTable",
-                grpc, protobuf, arguments,
+                "ContainerzClient", "Fleet", "HealthProbe", "LabCertificates", "OCI",
+                "ContentDigest", "JSON", "ServerAddress", "GRPCTransport", "GNOI", "UpgradeAPI",
+                "SystemIO", "TextTable", grpc, arguments,
             ]),
 
         tests(of: "GNOI", [grpc, protobuf]),

@@ -4,10 +4,10 @@ import GRPCCore
 import SwiftProtobuf
 
 /// A container of a device.
-public struct ListedContainer: Codable, Hashable, Sendable {
+public struct ListedContainer: Encodable, Hashable, Sendable {
     public var name: String
     public var image: String
-    /// `running`, `stopped`, `present` or `unknown`.
+    /// `running`, `stopped`, `present`, `not found` or `unknown`.
     public var status: String
     public var id: String
     public var labels: [String: String]

@@ -3,7 +3,7 @@ import GRPCCore
 import SwiftProtobuf
 
 /// An image of a device: a name and a tag.
-public struct ListedImage: Codable, Hashable, Sendable {
+public struct ListedImage: Encodable, Hashable, Sendable {
     public var name: String
     public var tag: String
     public var id: String

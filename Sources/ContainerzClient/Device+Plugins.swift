@@ -3,7 +3,7 @@ import GRPCCore
 import SwiftProtobuf
 
 /// A plugin of a device's engine.
-public struct ListedPlugin: Codable, Hashable, Sendable {
+public struct ListedPlugin: Encodable, Hashable, Sendable {
     /// `INSTANCE:latest`.
     public var instance: String
     public var id: String
@@ -14,7 +14,7 @@ public struct ListedPlugin: Codable, Hashable, Sendable {
 }
 
 /// A plugin's tarball that a device has taken.
-public struct PushedPlugin: Codable, Hashable, Sendable {
+public struct PushedPlugin: Encodable, Hashable, Sendable {
     public var plugin: String
     /// In bytes.
     public var size: UInt64

@@ -5,7 +5,7 @@ import SwiftProtobuf
 import SystemIO
 
 /// An image that a device has taken.
-public struct PushedImage: Codable, Hashable, Sendable {
+public struct PushedImage: Encodable, Hashable, Sendable {
     public var name: String
     public var tag: String
     /// In bytes.
@@ -74,11 +74,10 @@ extension Device {
                     guard let size = await ready.value() else { return }
                     do {
                         try await Self.send(source, by: size, to: writer)
-                    } catch let error as SystemError {
-                        await failure.note(error)
-                        throw error
-                    } catch let error as PushSource.Changed {
-                        await failure.note(error)
+                    } catch {
+                        if error is SystemError || error is PushSource.Changed {
+                            await failure.note(error)
+                        }
                         throw error
                     }
                 },
@@ -98,7 +97,7 @@ extension Device {
         while offset < source.size {
             let wanted = Int(min(Int64(chunkSize), source.size - offset))
             let bytes = try source.read(wanted, at: offset)
-            // A file that shrinks meanwhile; the device will say that some is missing.
+            // A file that shrinks meanwhile, which is noticed below.
             if bytes.isEmpty { break }
             offset += Int64(bytes.count)
             try await writer.write(.with { $0.content = Data(bytes) })

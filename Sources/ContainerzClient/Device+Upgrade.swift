@@ -7,7 +7,7 @@ import SystemIO
 import UpgradeAPI
 
 /// How an upgrade of a device's containerz stands.
-public struct UpgradeProgress: Codable, Hashable, Sendable {
+public struct UpgradeProgress: Encodable, Hashable, Sendable {
     public enum State: String, Codable, Sendable {
         case pending
         case installing

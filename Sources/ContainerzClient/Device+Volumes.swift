@@ -3,7 +3,7 @@ import GRPCCore
 import SwiftProtobuf
 
 /// A volume of a device.
-public struct ListedVolume: Codable, Hashable, Sendable {
+public struct ListedVolume: Encodable, Hashable, Sendable {
     public var name: String
     public var driver: String
     public var options: [String: String]

@@ -1,47 +1,56 @@
 /// The line that tells how far a transfer has come. Pure: given the time, it gives the text.
+///
+/// How far is what the other side says, which may be anything.
 public struct ProgressLine: Sendable {
     private let title: String
-    private let total: Int64
+    private let total: Int64?
     private let start: ContinuousClock.Instant
 
-    public init(_ title: String, total: Int64, start: ContinuousClock.Instant) {
+    /// - Parameter total: bytes; nil when it is not known how many will come.
+    public init(_ title: String, total: Int64?, start: ContinuousClock.Instant) {
         self.title = title
         self.total = total
         self.start = start
     }
 
-    /// `web:1.2  45 %  230.4 of 512.0 MiB  118.2 MiB/s  2 s left`
+    /// `web:1.2  45 %  230.4 MiB of 512.0 MiB  118.2 MiB/s  2 s left`
     public func text(_ done: Int64, at now: ContinuousClock.Instant) -> String {
-        let percent =
-            total == 0
-            ? 100 : done.multipliedFullWidth(by: 100).high == 0 ? done * 100 / total : 100
-        var parts = ["\(title)", "\(percent) %", Self.amount(done, of: total)]
+        var parts = [title]
+        if let total {
+            parts.append("\(Self.percent(done, of: total)) %")
+            parts.append(
+                done == total
+                    ? Self.scaled(total) : "\(Self.scaled(done)) of \(Self.scaled(total))")
+        } else {
+            parts.append(Self.scaled(done))
+        }
         let (seconds, attoseconds) = (now - start).components
         let elapsed = Double(seconds) + Double(attoseconds) / 1e18
         // The first moments say nothing about the rate.
         if elapsed > 0.2, done > 0 {
             let rate = Double(done) / elapsed
-            parts.append("\(Self.scaled(Int64(rate)))/s")
-            let left = Double(total - done) / rate
-            if done < total { parts.append("\(Self.time(left)) left") }
+            parts.append("\(Self.scaled(rate))/s")
+            if let total, done < total {
+                parts.append("\(Self.time(Double(total - done) / rate)) left")
+            }
         }
         return parts.joined(separator: "  ")
     }
 
-    private static func amount(_ done: Int64, of total: Int64) -> String {
-        done == total ? scaled(total) : "\(scaled(done)) of \(scaled(total))"
+    private static func percent(_ done: Int64, of total: Int64) -> Int {
+        total == 0 ? 100 : Int(min(100, max(0, Double(done) * 100 / Double(total))))
     }
 
     static func scaled(_ bytes: Int64) -> String {
-        var value = Double(bytes)
-        for unit in ["B", "KiB", "MiB", "GiB"] {
-            if value < 1024 || unit == "GiB" {
-                if unit == "B" { return "\(bytes) B" }
-                return "\((value * 10).rounded() / 10) \(unit)"
-            }
-            value /= 1024
+        bytes < 1024 ? "\(bytes) B" : scaled(Double(bytes))
+    }
+
+    private static func scaled(_ bytes: Double) -> String {
+        var (value, unit) = (bytes, "B")
+        for larger in ["KiB", "MiB", "GiB"] where value >= 1024 {
+            (value, unit) = (value / 1024, larger)
         }
-        return "\(bytes) B"
+        return "\((value * 10).rounded() / 10) \(unit)"
     }
 
     static func time(_ seconds: Double) -> String {

@@ -1,11 +1,13 @@
-public import SystemIO
+import ContentDigest
+import OCI
+import SystemIO
 
 extension PushSource {
-    /// The digest of its bytes, `sha256:…`; reads all of them, so it takes a while.
+    /// The SHA-256 of its bytes; reads all of them, so it takes a while.
     ///
     /// - Throws: `SystemError`.
-    public func digest() throws(SystemError) -> String {
-        var hash = SHA256()
+    public func digest() throws(SystemError) -> Digest {
+        let hash = ContentHash()
         var offset: Int64 = 0
         while offset < size {
             let bytes = try read(Self.piece, at: offset)

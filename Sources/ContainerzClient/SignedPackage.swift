@@ -27,15 +27,12 @@ public struct SignedPackage: Sendable {
             throw Flaw(description: "\(path): its name is not NAME_VERSION_ARCHITECTURE.deb")
         }
         self.file = file
-        let digest: Digest?
         do throws(SystemError) {
             source = try .file(path)
-            digest = Digest(try source.digest())
+            digest = try source.digest()
         } catch {
             throw Flaw(description: "\(path): \(error.reason)")
         }
-        guard let digest else { throw Flaw(description: "\(path): it has no hash") }
-        self.digest = digest
         let signaturePath = "\(path).sig"
         let text: [UInt8]
         do throws(SystemError) {

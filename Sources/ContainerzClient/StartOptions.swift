@@ -170,7 +170,7 @@ public struct StartOptions: Encodable, Sendable {
             digits.removeLast()
         }
         guard let number = Int64(digits), number > 0 else {
-            throw OptionError("--\(option.drop { $0 == "-" }): '\(text)' is not a size like 64m")
+            throw OptionError("\(option): '\(text)' is not a size like 64m")
         }
         let (bytes, overflow) = number.multipliedReportingOverflow(by: unit)
         guard !overflow else { throw OptionError("\(option): '\(text)' is too much") }
@@ -178,7 +178,7 @@ public struct StartOptions: Encodable, Sendable {
     }
 
     /// A word as a shell reads it back as that word.
-    static func quoted(_ word: String) -> String {
+    public static func quoted(_ word: String) -> String {
         let isPlain =
             !word.isEmpty
             && word.utf8.allSatisfy { byte in

@@ -18,11 +18,12 @@ extension ContainerzService {
         try Self.requireName(request.instanceName, "instance_name")
         let pipe = try Descriptor.pipe(capacity: Self.pipeSize)
         let reader = try PipeReader(pipe.read)
-        let output = PassedOutput(pipe.write)
+        let output = DescriptorHandoff(pipe.write)
         let (name, follow) = (request.instanceName, request.follow)
         let runtime = self.runtime
         // It ends with the log, whose end the reader sees; it fails before anything is written.
-        async let streaming: Void = output.stream(runtime, of: name, follow: follow)
+        async let streaming: Void = runtime.streamLogs(
+            of: name, follow: follow, to: try output.take())
         var batcher = LogBatcher()
         // When what is there has to go, full message or not. A log that is only read to its end
         // is never short of more.
@@ -48,18 +49,5 @@ extension ContainerzService {
         }
         while let text = batcher.last() { try await writer.write(.with { $0.msg = text }) }
         try await streaming
-    }
-}
-
-/// The pipe's write end on its way to the runtime.
-@EventLoop
-private final class PassedOutput {
-    private var descriptor: Descriptor?
-
-    init(_ descriptor: consuming Descriptor) { self.descriptor = consume descriptor }
-
-    func stream(_ runtime: RuntimeClient, of name: String, follow: Bool) async throws {
-        guard let descriptor = descriptor.take() else { return }
-        try await runtime.streamLogs(of: name, follow: follow, to: descriptor)
     }
 }

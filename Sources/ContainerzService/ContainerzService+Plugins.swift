@@ -213,12 +213,7 @@ extension ContainerzService {
             $0.id = plugin.id
             $0.instanceName = plugin.name
             $0.config = plugin.config
-            if let digest = plugin.digest.flatMap({ Digest($0) }), digest.algorithm == .sha256 {
-                $0.hash = .with {
-                    $0.method = .sha256
-                    $0.hash = Data(digest.bytes)
-                }
-            }
+            if let hash = plugin.digest.flatMap(hash) { $0.hash = hash }
         }
     }
 

@@ -13,8 +13,6 @@ public struct ContainerzService: RegistrableRPCService {
         /// Bytes of an image that a client should send at a time. A message has to stay under
         /// gRPC's 4 MiB.
         public var chunkSize = 1 << 20
-        /// Each has a thread and some megabytes.
-        public var maximumDeploys = 16
         /// Where tarballs of plugins are kept until they are started.
         public var pluginFolder = "/var/lib/containerz/plugins"
 
@@ -31,6 +29,8 @@ public struct ContainerzService: RegistrableRPCService {
 
     private typealias Method = Gnoi_Containerz_Containerz.Method
 
+    /// Each has a thread and some megabytes.
+    private static let maximumDeploys = 16
     /// Each has a thread that unpacks a tarball, and a text that may be long.
     private static let maximumPluginStarts = 4
 
@@ -46,10 +46,10 @@ public struct ContainerzService: RegistrableRPCService {
         self.runtime = runtime
         self.configuration = configuration
         self.logger = logger
-        deploys = DeployAdmission(maximum: configuration.maximumDeploys)
+        deploys = DeployAdmission(maximum: Self.maximumDeploys)
         plugins = PluginStore(configuration.pluginFolder)
         pluginDeploys = DeployAdmission(
-            maximum: configuration.maximumDeploys, of: "plugins are being deployed")
+            maximum: Self.maximumDeploys, of: "plugins are being deployed")
         pluginStarts = DeployAdmission(
             maximum: Self.maximumPluginStarts, of: "plugins are being started")
     }
@@ -176,12 +176,16 @@ public struct ContainerzService: RegistrableRPCService {
             $0.imageName = container.image?.description ?? container.imageID
             $0.status = status(container.state)
             $0.labels = container.labels
-            if let digest = Digest(container.imageID) {
-                $0.hash = .with {
-                    $0.method = .sha256
-                    $0.hash = Data(digest.bytes)
-                }
-            }
+            if let hash = hash(container.imageID) { $0.hash = hash }
+        }
+    }
+
+    /// A digest in the API's words; nil when it has none for it.
+    static func hash(_ text: String) -> Gnoi_Types_HashType? {
+        guard let digest = Digest(text), digest.algorithm == .sha256 else { return nil }
+        return .with {
+            $0.method = .sha256
+            $0.hash = Data(digest.bytes)
         }
     }
 

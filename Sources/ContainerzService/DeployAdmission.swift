@@ -15,7 +15,7 @@ final class DeployAdmission {
         self.work = work
     }
 
-    /// - Parameter free: bytes the engine's storage has left; nil where that is not known.
+    /// - Parameter free: bytes that are left where it goes; nil where that is not known.
     /// - Throws: RESOURCE_EXHAUSTED.
     func admit(_ size: Int64, free: Int64?) throws(RPCError) {
         guard count < maximum else {
@@ -28,7 +28,7 @@ final class DeployAdmission {
             guard !overflow, needed <= free else {
                 throw RPCError(
                     code: .resourceExhausted,
-                    message: "the image has \(size) bytes, but only \(max(0, free - reserved)) "
+                    message: "it has \(size) bytes, but only \(max(0, free - reserved)) "
                         + "are free on the device")
             }
         }

@@ -1,4 +1,4 @@
-import COpenSSL
+import ContentDigest
 import FoundationEssentials
 import OCI
 
@@ -61,13 +61,13 @@ public struct SignatureEvidence: Hashable, Sendable {
         guard claim.type == Payload.type else { throw .malformed("payload") }
         let signed = claim.image.digest
         if let index {
-            guard Self.digest(of: index) == signed else { throw .otherImage }
+            guard ContentHash.digest(of: index) == signed else { throw .otherImage }
             let listed = try Self.decode(Index.self, index, "index").manifests
-            guard listed.contains(where: { $0.digest == Self.digest(of: manifest) }) else {
+            guard listed.contains(where: { $0.digest == ContentHash.digest(of: manifest) }) else {
                 throw .otherImage
             }
         } else {
-            guard Self.digest(of: manifest) == signed else { throw .otherImage }
+            guard ContentHash.digest(of: manifest) == signed else { throw .otherImage }
         }
         guard try Self.decode(Manifest.self, manifest, "manifest").config.digest == image else {
             throw .otherImage
@@ -100,13 +100,5 @@ public struct SignatureEvidence: Hashable, Sendable {
         } catch {
             throw .malformed(part)
         }
-    }
-
-    private static func digest(of bytes: [UInt8]) -> Digest? {
-        var hash = [UInt8](repeating: 0, count: Digest.Algorithm.sha256.length)
-        guard EVP_Digest(bytes, bytes.count, &hash, nil, EVP_sha256(), nil) == 1 else {
-            return nil
-        }
-        return Digest(.sha256, hash)
     }
 }

@@ -20,9 +20,6 @@ public struct ReflectionService: RegistrableRPCService {
         try Google_Protobuf_FileDescriptorSet(serializedBytes: PackageResources.descriptors_pb)
     }
 
-    /// The names of the services that are described, and so of those a server has to register.
-    public var services: [String] { index.services }
-
     private typealias Method = Grpc_Reflection_V1_ServerReflection.Method.ServerReflectionInfo
 
     /// The messages of both versions are the same, so one handler serves both.

@@ -90,14 +90,3 @@ public struct AuthFile: Sendable {
         return String(key.prefix { $0 != "/" })
     }
 }
-
-extension JSONObjectReader {
-    /// The fields of an object whose keys are data.
-    mutating func fields(_ key: String) throws(Failure) -> [String: JSONValue]? {
-        switch take(key) {
-        case nil: nil
-        case .object(let fields): fields
-        default: throw failure(key, "is not an object")
-        }
-    }
-}

@@ -103,7 +103,7 @@ final class PartialBlob: Sendable {
         sizeAtFirst = size
     }
 
-    /// Appends, when bytes are all that was written so far.
+    /// Writes at `offset`, where the file ends so far.
     func write(_ bytes: [UInt8], at offset: Int64) throws(SystemError) {
         var rest = bytes[...]
         var offset = offset

@@ -57,6 +57,15 @@ public struct FileDownload {
     private struct Version: Equatable {
         var size: Int64?
         var tag: String?
+
+        @EventLoop
+        init(_ response: HTTPResponse) {
+            size = response.contentLength
+            tag = response.header("ETag") ?? response.header("Last-Modified")
+        }
+
+        /// What If-Range may ask for: a strong entity tag (RFC 9110, section 13.1.5).
+        var condition: String? { tag.flatMap { $0.hasPrefix("\"") ? $0 : nil } }
     }
 
     private func runWeb(
@@ -66,12 +75,15 @@ public struct FileDownload {
         var version: Version?
         var received: Int64 = 0
         try await web.receive("\(address)") { start in
-            let response = try await web.retrying("\(address)") { try await get(from: start) }
-            // One that goes on says nothing of the whole.
-            if response.status == 206, version != nil { return response }
-            let found = Version(
-                size: response.contentLength,
-                tag: response.header("ETag") ?? response.header("Last-Modified"))
+            let response = try await web.retrying("\(address)") {
+                try await get(from: start, of: version)
+            }
+            var found = Version(response)
+            if response.status == 206, let version {
+                // One that goes on says nothing of the whole's size, nor always of its version.
+                found.size = version.size
+                if found.tag == nil { found.tag = version.tag }
+            }
             if let version, version != found {
                 response.cancel()
                 throw FetchError.corrupt("\(address): it changed while it was fetched")
@@ -88,13 +100,18 @@ public struct FileDownload {
         }
     }
 
-    private func get(from start: Int64) async throws -> HTTPResponse {
+    private func get(from start: Int64, of version: Version?) async throws -> HTTPResponse {
         let authorization = configuration.username.flatMap {
             Credentials.password(username: $0, password: configuration.password ?? "").basicHeader
         }
+        var headers: [(name: String, value: String)] = []
+        if start > 0 {
+            headers.append(("Range", "bytes=\(start)-"))
+            if let condition = version?.condition { headers.append(("If-Range", condition)) }
+        }
         let response = try await web.following(
             address.url, authorization: authorization, allowsPlainHTTP: address.scheme == .http,
-            isLong: true, headers: start > 0 ? [("Range", "bytes=\(start)-")] : [])
+            isLong: true, headers: headers)
         return try await WebClient.checked(response, "\(address)")
     }
 

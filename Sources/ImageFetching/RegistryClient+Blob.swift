@@ -1,3 +1,4 @@
+import ContentDigest
 import ImageStream
 import OCI
 import SystemIO

@@ -1,3 +1,4 @@
+import ContentDigest
 import FoundationEssentials
 import HTTPClient
 import ImageStream
@@ -85,7 +86,7 @@ extension RegistryClient {
 
     private func document(_ path: String, _ what: String) async throws -> ([UInt8], String?) {
         let accepted = (Self.manifestTypes + Self.indexTypes).joined(separator: ", ")
-        for _ in 1..<WebClient.attempts {
+        return try await web.retrying(what) {
             let response = try await get(path, what, isLong: false, headers: [("Accept", accepted)])
             do {
                 let bytes = try await response.collect(upTo: Self.largestManifest)
@@ -93,12 +94,11 @@ extension RegistryClient {
             } catch let error as HTTPError where error.kind == .tooLarge {
                 throw FetchError.corrupt(
                     "\(what): the manifest has more than \(Self.largestManifest) bytes")
-            } catch is HTTPError {
-                // It broke in the middle: once more.
-                try await EventLoop.sleep(for: web.configuration.firstPause)
+            } catch let error as HTTPError {
+                // It broke in the middle.
+                throw WebClient.Temporary(reason: error.reason)
             }
         }
-        throw FetchError.unavailable("\(what): the connection breaks again and again")
     }
 
     private static func parse(

@@ -20,7 +20,7 @@ extension WebClient {
     ) async throws {
         var received = received
         var breaks = 0
-        var pause = configuration.firstPause
+        var pause = Self.firstPause
         while true {
             let start = received
             let response = try await open(start)
@@ -45,7 +45,7 @@ extension WebClient {
                     throw FetchError.unavailable("\(what): \(error.reason)")
                 }
                 try await EventLoop.sleep(for: pause)
-                pause = isFurther ? configuration.firstPause : pause * 2
+                pause = isFurther ? Self.firstPause : pause * 2
             } catch {
                 response.cancel()
                 throw error

@@ -8,9 +8,6 @@ public struct WebConfiguration: Sendable {
     public var tls = HTTPTLS()
     /// The device's interface, address or VRF to connect from.
     public var interface: String?
-    public var userAgent = "cz-pull/\(containerzVersion)"
-    /// The first pause before something is tried again; each further one is twice as long.
-    public var firstPause: Duration = .milliseconds(500)
 
     public init() {}
 }
@@ -18,11 +15,13 @@ public struct WebConfiguration: Sendable {
 /// Makes requests that follow redirects, and tries again what may pass.
 @EventLoop
 final class WebClient {
-    let configuration: WebConfiguration
+    private let configuration: WebConfiguration
     private let client: HTTPClient
 
     /// How often something is tried that failed in a way that may pass.
     static let attempts = 5
+    /// The first pause before something is tried again; each further one is twice as long.
+    static let firstPause: Duration = .milliseconds(500)
     private static let longestPause: Duration = .seconds(60)
     private static let mostRedirects = 5
     /// An error document, which is read for its message.
@@ -51,7 +50,7 @@ final class WebClient {
     func retrying<Value>(
         _ what: String, _ body: @EventLoop () async throws -> Value
     ) async throws -> Value {
-        var pause = configuration.firstPause
+        var pause = Self.firstPause
         for attempt in 1...Self.attempts {
             do {
                 return try await body()
@@ -113,7 +112,7 @@ final class WebClient {
     /// - Throws: ``FetchError``, ``Temporary`` or `CancellationError`.
     func send(_ request: HTTPRequest) async throws -> HTTPResponse {
         var request = request
-        request.headers.append(("User-Agent", configuration.userAgent))
+        request.headers.append(("User-Agent", "cz-pull/\(containerzVersion)"))
         request.tls = configuration.tls
         request.interface = configuration.interface
         do {

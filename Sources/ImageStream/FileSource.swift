@@ -1,3 +1,4 @@
+import ContentDigest
 import OCI
 import SystemIO
 

@@ -1,4 +1,5 @@
 import CArchive
+import ContentDigest
 import FoundationEssentials
 import JSON
 import OCI

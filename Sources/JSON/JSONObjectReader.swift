@@ -127,6 +127,15 @@ public struct JSONObjectReader {
         return try JSONObjectReader(value, at: place(key))
     }
 
+    /// The fields of an object whose keys are data.
+    public mutating func fields(_ key: String) throws(Failure) -> [String: JSONValue]? {
+        switch take(key) {
+        case nil: nil
+        case .object(let fields): fields
+        default: throw failure(key, "is not an object")
+        }
+    }
+
     public mutating func objects(_ key: String) throws(Failure) -> [JSONObjectReader]? {
         guard let value = take(key) else { return nil }
         guard case .array(let elements) = value else { throw failure(key, "is not a list") }

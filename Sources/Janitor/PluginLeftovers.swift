@@ -1,4 +1,5 @@
 import Cleaning
+import ContentDigest
 import Glibc
 import ImageStream
 import OCI

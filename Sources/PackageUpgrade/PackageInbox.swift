@@ -9,7 +9,7 @@ import UpgradeAPI
 /// methods block, so they are for threads of their own.
 final class PackageInbox: Sendable {
     let path: String
-    private let resultPath: String
+    let resultPath: String
     /// One change of the folders at a time.
     private let changing = Mutex(())
 

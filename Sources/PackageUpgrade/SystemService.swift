@@ -1,9 +1,9 @@
+import ContentDigest
 import FoundationEssentials
 import GNOI
 import GRPCCore
 import GRPCTransport
 import Glibc
-import ImageStream
 import Logging
 import OCI
 import SwiftProtobuf
@@ -25,7 +25,7 @@ public struct SystemService: Gnoi_System_System.ServiceProtocol {
     }
 
     private let checker: PackageChecker
-    private let inbox: PackageInbox
+    let inbox: PackageInbox
     private let transfers = TransferCount()
     private let logger: Logger
 

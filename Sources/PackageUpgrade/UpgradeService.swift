@@ -11,9 +11,10 @@ public struct UpgradeService: Containerz_Upgrade_V1_Upgrades.SimpleServiceProtoc
     private let files: [String]
     private let watches = OpenWatches()
 
-    public init(_ configuration: SystemService.Configuration) {
-        inbox = PackageInbox(configuration.inbox, result: configuration.result)
-        files = [inbox.request, configuration.result]
+    /// - Parameter system: takes in the packages; the folders they wait in are changed one at a time.
+    public init(of system: SystemService) {
+        inbox = system.inbox
+        files = [inbox.request, inbox.resultPath]
     }
 
     public func watch(

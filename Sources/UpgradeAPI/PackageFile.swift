@@ -12,9 +12,7 @@ public struct PackageFile: Hashable, Sendable, CustomStringConvertible {
     /// - Returns: nil for what is no such name, or is not plain ASCII.
     public init?(_ text: String) {
         let bytes = Array(text.utf8)
-        guard bytes.count <= Self.longest, text.utf8.elementsEqual(bytes),
-            text.hasSuffix(Self.suffix)
-        else { return nil }
+        guard bytes.count <= Self.longest, text.hasSuffix(Self.suffix) else { return nil }
         let parts = bytes.dropLast(Self.suffix.utf8.count).split(
             separator: UInt8(ascii: "_"), omittingEmptySubsequences: false)
         guard parts.count == 3, parts.allSatisfy({ !$0.isEmpty }),

@@ -147,10 +147,11 @@ struct ContainerzDaemon: ParsableCommand {
         let health = HealthMonitor(of: [ContainerzService.name]) {
             (try? await runtime.info()) != nil
         }
-        let upgrades = UpgradeService(upgrade.configuration)
+        let system = SystemService(upgrade.configuration, logger: logger)
+        let upgrades = UpgradeService(of: system)
         let services: [any RegistrableRPCService] = [
             ContainerzService(runtime, service, logger: logger),
-            SystemService(upgrade.configuration, logger: logger), upgrades, HealthService(health),
+            system, upgrades, HealthService(health),
             try ReflectionService(),
         ]
         let counted = metricsFile.map { ServerReport($0, of: services, logger: logger) }

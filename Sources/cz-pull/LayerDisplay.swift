@@ -36,7 +36,7 @@ final class LayerDisplay {
     }
 
     private static func size(_ bytes: Int64) -> String {
-        let tenths = (bytes * 10 + (1 << 19)) >> 20
-        return "\(tenths / 10).\(tenths % 10) MiB"
+        // A server says how many, and may say anything.
+        "\((Double(bytes) / Double(1 << 20) * 10).rounded() / 10) MiB"
     }
 }

@@ -134,6 +134,9 @@ struct PullCommand: ParsableCommand {
             guard format != .oci else {
                 throw ValidationError("--format oci goes with a registry: a file is what it is")
             }
+            guard format != .asIs || name == nil else {
+                throw ValidationError("--as does not go with --format as-is: a file is what it is")
+            }
             guard platform == nil, cache == nil, !plainHTTP else {
                 throw ValidationError("--platform, --cache and --plain-http go with a registry")
             }
@@ -142,7 +145,8 @@ struct PullCommand: ParsableCommand {
             guard passwordStdin || username == nil else {
                 throw ValidationError("--username and --password-stdin go together")
             }
-            guard (try? registryReference().localName) != nil || name != nil else {
+            let reference = try registryReference()
+            guard name != nil || (try? reference.localName) != nil else {
                 throw ValidationError("--as: the image needs a name")
             }
         }

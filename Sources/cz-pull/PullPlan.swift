@@ -27,6 +27,15 @@ struct PullPlan: Sendable {
     var destination: Destination
     var format: PullCommand.ArchiveFormat
 
+    /// What the image is called; nil when only the file says.
+    private var imageName: ImageReference? {
+        get throws {
+            if let name { return name }
+            guard case .registry(let reference, _, _, _) = source else { return nil }
+            return try reference.localName
+        }
+    }
+
     typealias Output = @EventLoop ([UInt8]) async throws -> Void
 
     @EventLoop
@@ -64,8 +73,8 @@ struct PullPlan: Sendable {
         switch source {
         case .registry(let reference, let platform, let cache, let configuration):
             let pull = try ImagePull(reference, platform: platform, cache: cache, configuration)
-            let name = try name ?? reference.localName
-            return try await pull.run(as: name, events: { reporter.tell($0) }, output)
+            return try await pull.run(
+                as: name ?? reference.localName, events: { reporter.tell($0) }, output)
         case .file(let address, let configuration):
             let download = try FileDownload(address, configuration)
             try await download.run(events: { reporter.tell($0) }, output)
@@ -145,7 +154,7 @@ struct PullPlan: Sendable {
     ) async throws -> PulledImage {
         let chunks = ChunkHandoff()
         let handoff = DescriptorHandoff(output)
-        let (format, name) = (format, name)
+        let (format, name, imageName) = (format, name, try imageName)
         let writing = EventLoop.task { () async throws -> ImageReference? in
             defer { chunks.readerIsDone() }
             return try await withOwnThread(named: "image") { () throws -> ImageReference? in
@@ -164,7 +173,7 @@ struct PullPlan: Sendable {
                             throw ImageStreamError.output(error)
                         }
                     }
-                    return name
+                    return imageName
                 }
             }
         }

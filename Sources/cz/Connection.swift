@@ -24,8 +24,8 @@ struct Connection: Sendable {
     var timeout: Duration?
     var json: Bool
 
-    /// The device that is worked on; of several, that of the current task.
-    var target: Target { TargetOutput.current?.target ?? endpoints[0].target }
+    /// The only device, where there are not several.
+    var target: Target { endpoints[0].target }
 
     private static let localSocket = "/run/containerz/containerzd.sock"
     private static let usualParallel = 32

@@ -29,17 +29,10 @@ struct ContainerListCommand: ParsableCommand {
         try Program.run("container list", connection) { device in
             let containers = try await device.containers(
                 all: all, limit: limit, filters: filters)
-            if connection.json {
-                for container in containers { try Output.write(json: container) }
-            } else {
-                var table = Table(["NAME", "IMAGE", "STATUS", "ID"])
-                for container in containers {
-                    table.add([
-                        container.name, container.image, container.status,
-                        String(container.id.prefix(12)),
-                    ])
-                }
-                try Output.write(table)
+            try Output.write(
+                containers, json: connection.json, ["NAME", "IMAGE", "STATUS", "ID"]
+            ) {
+                [$0.name, $0.image, $0.status, String($0.id.prefix(12))]
             }
         }
     }

@@ -16,14 +16,12 @@ struct ContainerRemoveCommand: ParsableCommand {
     @OptionGroup(title: "Connection") var options: ConnectionOptions<Level>
     @ParentCommand var parent: ClientCommand
 
-    private struct Removed: Encodable { var removed: String }
-
     func run() throws {
         let connection = try Connection(options, parent.connection)
         let force = force
         try Program.forEach(instances, "container remove", connection) { device, instance in
             try await device.remove(instance, force: force)
-            if connection.json { try Output.write(json: Removed(removed: instance)) }
+            if connection.json { try Output.write(json: Output.Removed(removed: instance)) }
         }
     }
 }

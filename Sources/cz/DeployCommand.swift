@@ -43,7 +43,7 @@ struct DeployCommand: ParsableCommand {
         if connection.isFleet || self.rollout.isGiven {
             let source = try file.source()
             rollout = try self.rollout.request(
-                "deploy", { try source.digest() },
+                "deploy", { "\(try source.digest())" },
                 Options(image: image.description, start: start))
         }
         try Program.run("deploy", connection, rollout) { device, attempt in

@@ -25,15 +25,9 @@ struct ImageListCommand: ParsableCommand {
         let (limit, filters) = (limit, filter.filters)
         try Program.run("image list", connection) { device in
             let images = try await device.images(limit: limit, filters: filters)
-            if connection.json {
-                for image in images { try Output.write(json: image) }
-            } else {
-                var table = Table(["NAME", "TAG", "ID"])
-                for image in images {
-                    let id = image.id.split(separator: ":").last ?? ""
-                    table.add([image.name, image.tag, String(id.prefix(12))])
-                }
-                try Output.write(table)
+            try Output.write(images, json: connection.json, ["NAME", "TAG", "ID"]) {
+                let id = $0.id.split(separator: ":").last ?? ""
+                return [$0.name, $0.tag, String(id.prefix(12))]
             }
         }
     }

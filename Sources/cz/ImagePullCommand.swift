@@ -56,7 +56,7 @@ struct ImagePullCommand: ParsableCommand {
         }
         let image = image
         try Program.run("image pull", connection) { [download] device in
-            let bar = ProgressBar(image.description, total: 0)
+            let bar = ProgressBar(image.description, total: nil)
             defer { bar.finish() }
             let pulled = try await device.pull(download, as: image.name, tag: image.tag) {
                 bar.update($0)

@@ -16,8 +16,6 @@ struct ImageRemoveCommand: ParsableCommand {
     @OptionGroup(title: "Connection") var options: ConnectionOptions<Level>
     @ParentCommand var parent: ClientCommand
 
-    private struct Removed: Encodable { var removed: String }
-
     func run() throws {
         let connection = try Connection(options, parent.connection)
         let force = force
@@ -25,7 +23,7 @@ struct ImageRemoveCommand: ParsableCommand {
         try Program.forEach(self.images.map(\.description), "image remove", connection) {
             guard let image = images[$1] else { return }
             try await $0.removeImage(image.name, tag: image.tag, force: force)
-            if connection.json { try Output.write(json: Removed(removed: $1)) }
+            if connection.json { try Output.write(json: Output.Removed(removed: $1)) }
         }
     }
 }

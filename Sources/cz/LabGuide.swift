@@ -1,3 +1,4 @@
+import ContainerzClient
 import LabCertificates
 
 /// Tells what a lab's files are for, and what comes next.
@@ -41,7 +42,7 @@ struct LabGuide {
         let server = servers.first?.description ?? ""
         let isHere = ["localhost", "127.0.0.1", "::1"].contains(server)
         let target = server.contains(":") ? "[\(server)]" : server
-        let device = quoted("\(folder)/\(LabFolder.deviceFolder)")
+        let device = StartOptions.quoted("\(folder)/\(LabFolder.deviceFolder)")
         let start =
             if isHere {
                 """
@@ -60,7 +61,7 @@ struct LabGuide {
         return [
             start,
             """
-            cz --target \(quoted(target)) --ca \(path(Identity.authority.certificate)) --cert \
+            cz --target \(StartOptions.quoted(target)) --ca \(path(Identity.authority.certificate)) --cert \
             \(path(Identity.operator.certificate)) --key \(path(Identity.operator.key)) \
             container list
             """,
@@ -71,21 +72,5 @@ struct LabGuide {
         File(file: "\(folder)/\(name)", use: use)
     }
 
-    private func path(_ name: String) -> String { quoted("\(folder)/\(name)") }
-
-    /// For a shell, where it needs that.
-    private func quoted(_ text: String) -> String {
-        let isPlain = text.utf8.allSatisfy { byte in
-            switch byte {
-            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-                UInt8(ascii: "+")...UInt8(ascii: ":"), UInt8(ascii: "_"):
-                true
-            default: false
-            }
-        }
-        guard !isPlain else { return text }
-        return "'"
-            + text.split(separator: "'", omittingEmptySubsequences: false)
-            .joined(separator: #"'\''"#) + "'"
-    }
+    private func path(_ name: String) -> String { StartOptions.quoted("\(folder)/\(name)") }
 }

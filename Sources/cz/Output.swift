@@ -24,4 +24,20 @@ enum Output {
     static func line(_ value: some Encodable) throws -> [UInt8] {
         Array(try CanonicalJSON.encode(value)) + [UInt8(ascii: "\n")]
     }
+
+    /// A list: a JSON object each, or a table.
+    static func write<Element: Encodable>(
+        _ list: [Element], json: Bool, _ header: [String], row: (Element) -> [String]
+    ) throws {
+        if json {
+            for element in list { try write(json: element) }
+        } else {
+            var table = Table(header)
+            for element in list { table.add(row(element)) }
+            try write(table)
+        }
+    }
+
+    /// What was removed, by its name.
+    struct Removed: Encodable { var removed: String }
 }

@@ -19,14 +19,8 @@ struct PluginListCommand: ParsableCommand {
         let instance = instance ?? ""
         try Program.run("plugin list", connection) { device in
             let plugins = try await device.plugins(instance)
-            if connection.json {
-                for plugin in plugins { try Output.write(json: plugin) }
-            } else {
-                var table = Table(["INSTANCE", "ID", "TARBALL"])
-                for plugin in plugins {
-                    table.add([plugin.instance, String(plugin.id.prefix(12)), plugin.hash])
-                }
-                try Output.write(table)
+            try Output.write(plugins, json: connection.json, ["INSTANCE", "ID", "TARBALL"]) {
+                [$0.instance, String($0.id.prefix(12)), $0.hash]
             }
         }
     }

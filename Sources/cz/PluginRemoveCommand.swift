@@ -13,13 +13,11 @@ struct PluginRemoveCommand: ParsableCommand {
     @OptionGroup(title: "Connection") var options: ConnectionOptions<Level>
     @ParentCommand var parent: ClientCommand
 
-    private struct Done: Encodable { var removed: String }
-
     func run() throws {
         let connection = try Connection(options, parent.connection)
         try Program.forEach(instances, "plugin remove", connection) { device, name in
             try await device.removePlugin(name)
-            if connection.json { try Output.write(json: Done(removed: name)) }
+            if connection.json { try Output.write(json: Output.Removed(removed: name)) }
         }
     }
 }

@@ -23,8 +23,6 @@ struct PluginStartCommand: ParsableCommand {
     @OptionGroup(title: "Connection") var options: ConnectionOptions<Level>
     @ParentCommand var parent: ClientCommand
 
-    private struct Started: Encodable { var instance: String }
-
     func validate() throws {
         guard config == nil || name != nil else {
             throw ValidationError("--config goes with NAME")
@@ -37,11 +35,7 @@ struct PluginStartCommand: ParsableCommand {
         let text = try config.map { try Self.read($0) } ?? ""
         try Program.run("plugin start", connection) { device in
             let started = try await device.startPlugin(name ?? "", as: instance, config: text)
-            if connection.json {
-                try Output.write(json: Started(instance: started))
-            } else {
-                try Output.write(started + "\n")
-            }
+            try ContainerStartCommand.print(started, json: connection.json)
         }
     }
 

@@ -79,18 +79,6 @@ enum Program {
         }
     }
 
-    /// Opens what is to be pushed, `-` for standard input.
-    ///
-    /// - Throws: `ExitCode`, after the reason has been written to standard error.
-    static func open(_ file: String, _ command: String) throws -> PushSource {
-        do throws(SystemError) {
-            return file == "-" ? try .standardInput() : try .file(file)
-        } catch {
-            complain("\(command): \(file): \(error.reason)")
-            throw ExitCode.failure
-        }
-    }
-
     /// Writes why something failed, once, and gives the exit code for it.
     static func report(_ error: any Error, of command: String) -> ExitCode {
         switch error {

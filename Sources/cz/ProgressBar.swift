@@ -11,7 +11,7 @@ final class ProgressBar: Sendable {
     /// Often enough for the eye.
     private static let interval: Duration = .milliseconds(100)
 
-    init(_ title: String, total: Int64) {
+    init(_ title: String, total: Int64?) {
         line = ProgressLine(title, total: total, start: .now)
         // Those of several devices would be over each other.
         isTerminal = isatty(STDERR_FILENO) == 1 && TargetOutput.current == nil

@@ -1,5 +1,7 @@
+import ArgumentParser
 import ContainerzClient
 import Synchronization
+import SystemIO
 
 /// A tarball that is opened when it is needed first, and then once for all devices.
 final class PushFile: Sendable {
@@ -17,9 +19,14 @@ final class PushFile: Sendable {
     func source() throws -> PushSource {
         try opened.withLock { opened in
             if let opened { return opened }
-            let source = try Program.open(name, command)
-            opened = source
-            return source
+            do throws(SystemError) {
+                let source: PushSource = name == "-" ? try .standardInput() : try .file(name)
+                opened = source
+                return source
+            } catch {
+                Program.complain("\(command): \(name): \(error.reason)")
+                throw ExitCode.failure
+            }
         }
     }
 }

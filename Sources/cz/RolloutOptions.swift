@@ -1,5 +1,6 @@
 import ArgumentParser
 import ContainerzClient
+import ContentDigest
 import Fleet
 import JSON
 
@@ -62,8 +63,8 @@ struct RolloutOptions: ParsableArguments {
         _ command: String, _ image: () throws -> String, _ options: some Encodable
     ) throws -> RolloutRequest {
         guard let resume else { return RolloutRequest(plan: plan, isRollout: true) }
-        let options = SHA256.digest(of: Array(try CanonicalJSON.encode(options)))
-        let identity = RolloutIdentity(command: command, image: try image(), options: options)
+        let options = ContentHash.digest(of: Array(try CanonicalJSON.encode(options)))
+        let identity = RolloutIdentity(command: command, image: try image(), options: "\(options)")
         return RolloutRequest(plan: plan, isRollout: true, state: (resume, identity))
     }
 }

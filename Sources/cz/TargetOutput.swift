@@ -16,7 +16,6 @@ final class TargetOutput: Sendable {
         var isLost = false
     }
 
-    let target: Target
     private let command: String
     private let name: String
     private let output: FleetOutput
@@ -28,7 +27,6 @@ final class TargetOutput: Sendable {
 
     init(_ command: String, _ endpoint: Connection.Endpoint, _ output: FleetOutput) {
         self.command = command
-        target = endpoint.target
         name = endpoint.member.name
         self.output = output
     }

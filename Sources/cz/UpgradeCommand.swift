@@ -156,7 +156,7 @@ struct UpgradeCommand: ParsableCommand {
         guard connection.isFleet || rollout.isGiven else { return nil }
         let source = try file?.source()
         return try rollout.request(
-            "upgrade", { try source?.digest() ?? version },
+            "upgrade", { try source.map { "\(try $0.digest())" } ?? version },
             Options(
                 instance: target, name: name?.description, health: health?.description,
                 start: start.options))

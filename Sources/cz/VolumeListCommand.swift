@@ -22,16 +22,9 @@ struct VolumeListCommand: ParsableCommand {
         let filters = filter.filters
         try Program.run("volume list", connection) { device in
             let volumes = try await device.volumes(filters: filters)
-            if connection.json {
-                for volume in volumes { try Output.write(json: volume) }
-            } else {
-                var table = Table(["NAME", "DRIVER", "OPTIONS"])
-                for volume in volumes {
-                    let options = volume.options.sorted { $0.key < $1.key }
-                        .map { "\($0.key)=\($0.value)" }
-                    table.add([volume.name, volume.driver, options.joined(separator: " ")])
-                }
-                try Output.write(table)
+            try Output.write(volumes, json: connection.json, ["NAME", "DRIVER", "OPTIONS"]) {
+                let options = $0.options.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }
+                return [$0.name, $0.driver, options.joined(separator: " ")]
             }
         }
     }

@@ -17,14 +17,12 @@ struct VolumeRemoveCommand: ParsableCommand {
     @OptionGroup(title: "Connection") var options: ConnectionOptions<Level>
     @ParentCommand var parent: ClientCommand
 
-    private struct Removed: Encodable { var removed: String }
-
     func run() throws {
         let connection = try Connection(options, parent.connection)
         let force = force
         try Program.forEach(volumes, "volume remove", connection) { device, volume in
             try await device.removeVolume(volume, force: force)
-            if connection.json { try Output.write(json: Removed(removed: volume)) }
+            if connection.json { try Output.write(json: Output.Removed(removed: volume)) }
         }
     }
 }

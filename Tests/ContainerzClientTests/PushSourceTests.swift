@@ -1,3 +1,4 @@
+import ContentDigest
 import Glibc
 import SystemIO
 import Testing
@@ -37,13 +38,10 @@ struct PushSourceTests {
 
     @Test func aFileHasADigest() throws {
         #expect(
-            try PushSource.file("/proc/version").digest()
+            try "\(PushSource.file("/proc/version").digest())"
                 == "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855")
         let file = try PushSource.file("/bin/sh")
         #expect(
-            try file.digest() == SHA256.digest(of: try file.read(Int(file.size), at: 0)))
-        #expect(
-            SHA256.digest(of: Array("abc".utf8))
-                == "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad")
+            try file.digest() == ContentHash.digest(of: try file.read(Int(file.size), at: 0)))
     }
 }

@@ -55,23 +55,3 @@ struct StartOptionsTests {
         isRefused { $0.location = "here" }
     }
 }
-
-struct ProgressLineTests {
-    @Test func theLine() {
-        let start = ContinuousClock.now
-        let line = ProgressLine("web:1", total: 512 << 20, start: start)
-        #expect(line.text(0, at: start) == "web:1  0 %  0 B of 512.0 MiB")
-        #expect(
-            line.text(128 << 20, at: start + .seconds(2))
-                == "web:1  25 %  128.0 MiB of 512.0 MiB  64.0 MiB/s  6 s left")
-        #expect(
-            line.text(512 << 20, at: start + .seconds(4)) == "web:1  100 %  512.0 MiB  128.0 MiB/s")
-    }
-
-    @Test func timesAndSizes() {
-        #expect(ProgressLine.time(59.2) == "60 s" || ProgressLine.time(59.2) == "1 min 0 s")
-        #expect(ProgressLine.time(3725) == "1 h 2 min")
-        #expect(ProgressLine.time(.infinity) == "a long time")
-        #expect(ProgressLine.scaled(5 << 40) == "5120.0 GiB")
-    }
-}

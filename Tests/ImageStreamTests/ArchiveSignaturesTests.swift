@@ -1,3 +1,4 @@
+import ContentDigest
 import FoundationEssentials
 import OCI
 import Testing

@@ -1,3 +1,4 @@
+import ContentDigest
 import Glibc
 import OCI
 import SystemIO
@@ -57,14 +58,6 @@ import Testing
         #expect(try refusal(rawHeader("layer", gnuSize: size) + end).contains("damaged"))
     }
 
-    @Test func randomBytes() throws {
-        var generator = SystemRandomNumberGenerator()
-        for _ in 0..<50 {
-            let bytes = (0..<5000).map { _ in UInt8.random(in: 0...255, using: &generator) }
-            _ = try refusal(bytes)
-        }
-    }
-
     @Test(arguments: [Archive.Compression.none, .gzip, .zstd, .xz])
     func truncatedAnywhere(compression: Archive.Compression) throws {
         let bytes = try SampleImage.two().dockerArchive().bytes(compression)
@@ -98,7 +91,10 @@ import Testing
 
     @Test func aBlobThatIsNotItsName() throws {
         var archive = try SampleImage.two().ociArchive()
-        guard case .file(let name, var content) = archive.entries[2] else { return }
+        guard case .file(let name, var content) = archive.entries[2] else {
+            Issue.record("the fixture has no file there")
+            return
+        }
         content[600] ^= 1
         archive.entries[2] = .file(name, content)
         #expect(try refusal(archive).contains("'\(name)' in the archive is corrupted"))
@@ -106,7 +102,10 @@ import Testing
 
     @Test func aConfigurationThatIsNotItsName() throws {
         var archive = try SampleImage.two().dockerArchive()
-        guard case .file(let name, var content) = archive.entries[0] else { return }
+        guard case .file(let name, var content) = archive.entries[0] else {
+            Issue.record("the fixture has no file there")
+            return
+        }
         content.append(UInt8(ascii: " "))
         archive.entries[0] = .file(name, content)
         #expect(try refusal(archive).contains("'\(name)' in the archive is corrupted"))

@@ -119,11 +119,12 @@ def test_it_goes_on_where_it_broke_off(web, files):
         assert all("Range" in headers for _, headers in front.requests[1:])
 
 
-def test_a_file_that_changes_meanwhile(web):
+@pytest.mark.parametrize("status", [200, 206])
+def test_a_file_that_changes_meanwhile(web, status):
     def trouble(handler, count):
         if count == 1:
             return cut(handler, count)
-        return handler.answer(200, {"ETag": '"another"'}, b"x" * (8 << 20))
+        return handler.answer(status, {"ETag": '"another"'}, b"x" * (8 << 20))
     with Front(Upstream(web.port), trouble) as front:
         assert "it changed while it was fetched" in fails(
             "-o", "-", f"http://{front.address}/web.tar")

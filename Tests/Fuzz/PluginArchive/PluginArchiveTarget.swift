@@ -1,3 +1,4 @@
+import ContentDigest
 import FuzzSupport
 
 @testable import ImageStream
