@@ -12,7 +12,7 @@ public struct ContainerzService: RegistrableRPCService {
     public struct Configuration: Sendable {
         /// Bytes of an image that a client should send at a time. A message has to stay under
         /// gRPC's 4 MiB.
-        public var chunkSize = 1 << 20
+        public var chunkSize = 512 << 10
         /// Where tarballs of plugins are kept until they are started.
         public var pluginFolder = "/var/lib/containerz/plugins"
 
