@@ -153,7 +153,7 @@ extension [OCI.Descriptor] {
     /// The first is the image.
     fileprivate func named(_ name: ImageReference) -> [OCI.Descriptor] {
         var descriptors = self
-        descriptors[0].annotations = ["org.opencontainers.image.ref.name": name.tagged]
+        descriptors[0].annotations = [Annotation.referenceName: name.tagged]
         return descriptors
     }
 }

@@ -20,14 +20,6 @@ struct FetchedManifest: Sendable {
 }
 
 extension RegistryClient {
-    private static let manifestTypes = [
-        "application/vnd.oci.image.manifest.v1+json",
-        "application/vnd.docker.distribution.manifest.v2+json",
-    ]
-    private static let indexTypes = [
-        "application/vnd.oci.image.index.v1+json",
-        "application/vnd.docker.distribution.manifest.list.v2+json",
-    ]
     /// The distribution spec's own limit.
     private static let largestManifest = 4 << 20
     /// A pebibyte; the sum of all layers' sizes is a number all the same.
@@ -60,7 +52,7 @@ extension RegistryClient {
         var fetched = try Self.parse(inner, innerType ?? chosen.mediaType, what)
         fetched.index = FetchedDocument(
             descriptor: OCI.Descriptor(
-                mediaType: Self.plain(type) ?? Self.indexTypes[0],
+                mediaType: Self.plain(type) ?? MediaType.indexes[0],
                 digest: ContentHash.digest(of: bytes), size: bytes.count), bytes: bytes)
         return fetched
     }
@@ -70,22 +62,22 @@ extension RegistryClient {
     /// - Returns: nil when there is nothing.
     /// - Throws: ``FetchError`` or `CancellationError`.
     func signatures(of digest: Digest) async throws -> FetchedDocument? {
-        let tag = "\(digest.algorithm.rawValue)-\(digest.hexadecimal).sig"
+        let tag = digest.signatureTag
         let what = "\(source.registry)/\(source.repository):\(tag)"
         do {
             let (bytes, type) = try await document("manifests/\(tag)", what)
             return FetchedDocument(
                 descriptor: OCI.Descriptor(
-                    mediaType: Self.plain(type) ?? Self.manifestTypes[0],
+                    mediaType: Self.plain(type) ?? MediaType.manifests[0],
                     digest: ContentHash.digest(of: bytes), size: bytes.count,
-                    annotations: ["org.opencontainers.image.ref.name": tag]), bytes: bytes)
+                    annotations: [Annotation.referenceName: tag]), bytes: bytes)
         } catch FetchError.notFound {
             return nil
         }
     }
 
     private func document(_ path: String, _ what: String) async throws -> ([UInt8], String?) {
-        let accepted = (Self.manifestTypes + Self.indexTypes).joined(separator: ", ")
+        let accepted = (MediaType.manifests + MediaType.indexes).joined(separator: ", ")
         return try await web.retrying(what) {
             let response = try await get(path, what, isLong: false, headers: [("Accept", accepted)])
             do {
@@ -117,7 +109,7 @@ extension RegistryClient {
         return FetchedManifest(
             document: FetchedDocument(
                 descriptor: OCI.Descriptor(
-                    mediaType: plain(type) ?? manifestTypes[0],
+                    mediaType: plain(type) ?? MediaType.manifests[0],
                     digest: ContentHash.digest(of: bytes), size: bytes.count),
                 bytes: bytes),
             manifest: manifest)

@@ -117,20 +117,20 @@ struct ArchiveContents {
         let top = try image(among: entries)
         var index: [UInt8]?
         var chosen = top
-        var file = Self.blobName(chosen.digest)
+        var file = chosen.digest.blobPath
         var content = try blob(chosen, namedBy: "index.json")
         // An index may stand between, with an image for each platform.
         if !chosen.isImage(content) {
             index = content
             chosen = try image(among: try decode(Index.self, content, file).manifests)
             content = try blob(chosen, namedBy: file)
-            file = Self.blobName(chosen.digest)
+            file = chosen.digest.blobPath
         }
         let manifest = try decode(Manifest.self, content, file)
         let config = try blob(manifest.config, namedBy: file)
         var layers: [Layer] = []
         for descriptor in manifest.layers {
-            let name = Self.blobName(descriptor.digest)
+            let name = descriptor.digest.blobPath
             guard let layer = self.layer(try EntryName(name)) else {
                 throw .missing(name, namedBy: file)
             }
@@ -140,10 +140,10 @@ struct ArchiveContents {
             }
             layers.append(layer)
         }
-        let configName = Self.blobName(manifest.config.digest)
+        let configName = manifest.config.digest.blobPath
         try check(
             layers, against: config, configName,
-            names: manifest.layers.map { Self.blobName($0.digest) })
+            names: manifest.layers.map { $0.digest.blobPath })
         let names = top.annotatedName ?? chosen.annotatedName
         return Image(
             config: config, configDigest: manifest.config.digest, layers: layers,
@@ -175,7 +175,7 @@ struct ArchiveContents {
     func blob(
         _ descriptor: Descriptor, namedBy namer: String
     ) throws(ImageStreamError) -> [UInt8] {
-        let name = Self.blobName(descriptor.digest)
+        let name = descriptor.digest.blobPath
         guard let content = document(try EntryName(name)) else {
             throw .missing(name, namedBy: namer)
         }
@@ -184,10 +184,6 @@ struct ArchiveContents {
             throw .wrongDigest(name, expected: descriptor.digest, actual: actual)
         }
         return content
-    }
-
-    private static func blobName(_ digest: Digest) -> String {
-        "blobs/\(digest.algorithm.rawValue)/\(digest.hexadecimal)"
     }
 
     // MARK: Common to both
@@ -248,23 +244,18 @@ struct ArchiveContents {
 extension Descriptor {
     /// Whether its content is an image's manifest, not an index; the media type is optional.
     fileprivate func isImage(_ content: [UInt8]) -> Bool {
-        switch mediaType {
-        case "application/vnd.oci.image.manifest.v1+json",
-            "application/vnd.docker.distribution.manifest.v2+json":
-            true
-        case "application/vnd.oci.image.index.v1+json",
-            "application/vnd.docker.distribution.manifest.list.v2+json":
-            false
-        default:
-            (try? JSONDecoder().decode(Manifest.self, from: Data(content))) != nil
+        if let mediaType {
+            if MediaType.manifests.contains(mediaType) { return true }
+            if MediaType.indexes.contains(mediaType) { return false }
         }
+        return (try? JSONDecoder().decode(Manifest.self, from: Data(content))) != nil
     }
 
     /// The full name it was saved by: containerd's annotation, or OCI's where that is more than
     /// a tag.
     fileprivate var annotatedName: String? {
         if let name = annotations?["io.containerd.image.name"] { return name }
-        let name = annotations?["org.opencontainers.image.ref.name"]
+        let name = annotations?[Annotation.referenceName]
         return name.flatMap { $0.contains(":") || $0.contains("/") ? $0 : nil }
     }
 }

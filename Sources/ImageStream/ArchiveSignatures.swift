@@ -34,7 +34,7 @@ extension ArchiveContents {
         if let kind = annotations["kind"], kind.hasPrefix(prefix) {
             return kind != prefix + "image" && kind != prefix + "imageIndex"
         }
-        if let name = annotations["org.opencontainers.image.ref.name"], Self.isCosignTag(name) {
+        if let name = annotations[Annotation.referenceName], Self.isCosignTag(name) {
             return true
         }
         guard let outline = outline(of: descriptor) else { return false }

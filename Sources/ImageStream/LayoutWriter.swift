@@ -24,7 +24,7 @@ public final class LayoutWriter {
     /// Begins a blob of exactly `size` bytes.
     public func begin(_ digest: Digest, size: Int64) throws(ImageStreamError) {
         try writer.begin(
-            "blobs/\(digest.algorithm.rawValue)/\(digest.hexadecimal)", size: size)
+            digest.blobPath, size: size)
     }
 
     /// More of the blob.

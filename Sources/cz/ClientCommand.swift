@@ -23,22 +23,3 @@ struct ClientCommand: ParsableCommand {
     @OptionGroup(title: "Connection")
     var connection: ConnectionOptions<Level>
 }
-
-struct ImageCommand: ParsableCommand {
-    static let configuration = CommandConfiguration(
-        commandName: "image", abstract: "Push, pull, list and remove images.",
-        subcommands: [
-            ImagePushCommand.self, ImagePullCommand.self, ImageListCommand.self,
-            ImageRemoveCommand.self,
-        ])
-}
-
-struct ContainerCommand: ParsableCommand {
-    static let configuration = CommandConfiguration(
-        commandName: "container",
-        abstract: "Start, list, watch, update, stop and remove containers.",
-        subcommands: [
-            ContainerStartCommand.self, ContainerListCommand.self, ContainerStopCommand.self,
-            ContainerRemoveCommand.self, ContainerLogsCommand.self, ContainerUpdateCommand.self,
-        ])
-}
