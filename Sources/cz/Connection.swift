@@ -19,6 +19,8 @@ struct Connection: Sendable {
     var isFleet: Bool
     /// The most devices at a time.
     var parallel: Int
+    /// Whether none may wait for others, since what is done has no end.
+    var isAllAtOnce = false
     /// What all connections with TLS have in common; nil without.
     var tls: TLSConfiguration?
     var timeout: Duration?

@@ -20,8 +20,7 @@ struct ContainerLogsCommand: ParsableCommand {
 
     func run() throws {
         var connection = try Connection(options, parent.connection)
-        // A log that goes on is no reason for others to wait.
-        if follow { connection.parallel = connection.endpoints.count }
+        connection.isAllAtOnce = follow
         let (instance, follow, json) = (instance, follow, connection.json)
         try Program.run("container logs", connection, isBroughtToEnd: false) { device in
             try await device.log(instance, follow: follow) { text in

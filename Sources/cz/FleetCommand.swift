@@ -21,6 +21,8 @@ final class FleetCommand {
     /// Whether what was done is not all in the state.
     private var isStateIncomplete = false
     private var isInterrupted = false
+    /// The most devices at a time.
+    private var parallel = 1
     private var done = 0
     private var failures: [Int32] = []
 
@@ -28,6 +30,10 @@ final class FleetCommand {
     /// behind them: with this cz needs less than 200 MiB however large the image.
     private static let chunks = 16 << 20
     private static let smallestChunk = 64 << 10
+    /// Descriptors that are no devices': the standard ones, the event loop's, files.
+    private static let reserve = 32
+    /// A connection, and now and then one to a health check or a resolver.
+    private static let perDevice = 2
     /// Those that are to end the work.
     nonisolated static let signals = Signals.heeded([SIGINT, SIGTERM, SIGHUP])
 
@@ -53,7 +59,15 @@ final class FleetCommand {
         } catch {
             return Program.report(error, of: command)
         }
-        DescriptorLimit.raise()
+        let mostAtOnce = max(1, (DescriptorLimit.raise() - Self.reserve) / Self.perDevice)
+        guard !connection.isAllAtOnce || connection.endpoints.count <= mostAtOnce else {
+            Program.complain(
+                "\(command): \(connection.endpoints.count) devices at once need more open files "
+                    + "than this process may have (ulimit -n): at most \(mostAtOnce) can be followed")
+            return .failure
+        }
+        parallel = min(
+            connection.isAllAtOnce ? connection.endpoints.count : connection.parallel, mostAtOnce)
         let before = Set(
             connection.endpoints.indices.filter { record(of: $0)?.state == .done })
         for index in connection.endpoints.indices where before.contains(index) {
@@ -61,7 +75,7 @@ final class FleetCommand {
         }
         let rollout = Rollout(
             request.plan, count: connection.endpoints.count, done: before,
-            parallel: connection.parallel)
+            parallel: parallel)
         let ended = await rollout.run(until: stop) { await self.attempt($0) }
         signals?.cancel()
         // Whoever read our output has gone, and knows that best.
@@ -111,7 +125,7 @@ final class FleetCommand {
             try await Device.with(
                 endpoint.target, credentials: endpoint.target.tls == nil ? nil : credentials,
                 timeout: connection.timeout,
-                largestChunk: max(Self.smallestChunk, Self.chunks / connection.parallel)
+                largestChunk: max(Self.smallestChunk, Self.chunks / parallel)
             ) { device in try await body(device, attempt) }
             return .success
         } catch {

@@ -126,6 +126,21 @@ def test_logs_that_go_on_do_not_wait_for_each_other(addresses, docker_image, uni
     addresses.run("container", "remove", "--force", name, "--select", "name=sw1")
 
 
+def test_fewer_files_than_devices(addresses, docker_image):
+    """With 34 files one device at a time: the work goes on, but for logs that must not wait."""
+    def run(*command):
+        return subprocess.run(
+            ["prlimit", "--nofile=34:34", PROGRAMS / "cz", "--insecure", "--targets-file",
+             addresses.file, *ALIVE, *command], capture_output=True, text=True, timeout=PATIENCE)
+    done = run("image", "list")
+    assert (done.returncode, done.stderr.splitlines()[-1]) == (
+        DONE, "cz: image list: 3 targets: 3 ok")
+    done = run("container", "logs", "-f", "some")
+    assert (done.returncode, done.stderr) == (
+        FAILED, "cz: container logs: 3 devices at once need more open files than this process may "
+        "have (ulimit -n): at most 1 can be followed\n")
+
+
 def test_targets_of_options_and_the_environment(addresses):
     targets = [part for host in (2, 3) for part in ("--target", f"127.0.0.{host}:{addresses.port}")]
     done = run_cz("--insecure", *targets, "volume", "list")
