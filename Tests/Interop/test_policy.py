@@ -352,7 +352,6 @@ def test_no_plugins_unless_the_policy_says_so(default, unique, tmp_path):
 
 
 def test_a_policy_that_is_no_good_changes_nothing(default, image, unique):
-    before = default.runtime.text()
     for text in "{", '{"hostPath": {}}', '{"images": {"allow": "none"}}':
         default.replace_policy(text, outcome="the old one stays in force")
     assert "hostPath is not known" in default.runtime.text()
@@ -360,7 +359,6 @@ def test_a_policy_that_is_no_good_changes_nothing(default, image, unique):
     wait_until(lambda: "No such file" in default.runtime.text(), "the loss to be noticed")
     assert code_of(default.device.start, image, unique(), **bind("/etc")) is Code.PERMISSION_DENIED
     default.device.remove(default.device.start(image, unique()))
-    assert "error" not in before.lower()
 
 
 def test_a_policy_in_the_wrong_hands_is_not_read(default):
