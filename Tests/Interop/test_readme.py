@@ -4,7 +4,6 @@ import contextlib
 import http.server
 import json
 import os
-import pathlib
 import re
 import shlex
 import shutil
@@ -17,20 +16,13 @@ import yaml
 
 import make_image
 from conftest import engine_socket
+from documents import examples
 from fake_runtime import FakeRuntime
 from harness import AUTHZ_POLICY, PROGRAMS, Daemon
 from registry import Registry
 
 # All are this machine.
 HOSTS = ["localhost", "device", "registry.example", "berlin.example", "tokyo.example"]
-README = pathlib.Path(__file__).parents[2] / "README.md"
-
-
-def examples(heading, language=""):
-    """The code blocks of a section; a language's are there if it is given."""
-    section = README.read_text().partition(f"## {heading}\n")[2].partition("\n## ")[0]
-    blocks = re.findall(r"^```([a-z]*)\n(.*?)^```$", section, re.MULTILINE | re.DOTALL)
-    return [text for kind, text in blocks if kind == language]
 
 
 @pytest.fixture(scope="module")
