@@ -7,7 +7,7 @@ import subprocess
 import grpc
 import pytest
 
-from conftest import ENGINES, engine_socket
+from conftest import ENGINES, engine_socket, need
 from gnoi import Code, Device, code_of
 from harness import Daemon, runtime_call, wait_until
 from relay import Relay
@@ -16,6 +16,7 @@ from relay import Relay
 @pytest.fixture(params=ENGINES)
 def parts(request, tmp_path):
     """A relay that is closed yet, cz-runtime behind it, containerzd before that, a client."""
+    need(request.param)
     relay = Relay(tmp_path / "engine.sock", engine_socket(request.param))
     runtime_socket, front_socket = tmp_path / "runtime.sock", tmp_path / "front.sock"
     arguments = ("cz-runtime", "--socket", runtime_socket, "--engine-socket", relay.path,
