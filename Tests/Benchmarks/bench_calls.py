@@ -8,6 +8,7 @@ is left between the two is the price of gRPC and of doing the call.
 import contextlib
 import subprocess
 
+from engine import API
 from harness import free_port, wait_until
 from measuring import grpc_call, h2load, in_turn, requests_per_second
 
@@ -48,7 +49,7 @@ def calls(bench):
         health = grpc_call(bench.folder, b"", "health")
         listing = grpc_call(bench.folder, b"\x08\x01", "list")
         engine = ("--h1", "--base-uri", f"unix:{stack.engine.socket}",
-                  "http://engine/v1.41/containers/json?all=1")
+                  f"{API}/containers/json?all=1")
 
         def compare(title, count, connections, streams, ours, theirs):
             def rate(arguments, streams):

@@ -7,9 +7,9 @@ import time
 
 import make_image
 from fleet import Thousand, run_cz
+from measuring import MIB
 from report import at_most
 
-MIB = 1 << 20
 # As many devices take the image as cz serves at a time; the others refuse it or are not there.
 KINDS = {"good": 32, "full": 368, "dead": 400, "untrusted": 100, "refusing": 100}
 PARTLY = 2

@@ -2,6 +2,7 @@
 
 from concurrent.futures import ThreadPoolExecutor
 
+from engine import API
 from measuring import grpc_call, h2load, in_turn, latencies, percentile
 from report import ratio_at_most
 
@@ -28,7 +29,7 @@ def listing(bench, most, engine="docker"):
             h2load(requests, 1, 1, *arguments, log=log)
             return latencies(log)
         theirs = ("--h1", "--base-uri", f"unix:{stack.engine.socket}",
-                  "http://engine/v1.41/containers/json?all=1")
+                  f"{API}/containers/json?all=1")
         ours = (*grpc_call(bench.folder, ALL), stack.url(METHOD))
         try:
             for count in 1, most:

@@ -2,6 +2,7 @@
 
 import contextlib
 
+from engine import API
 from harness import wait_until
 from measuring import MIB, Usage, bytes_of_data, grpc_call, h2load, in_turn, timed
 from report import ratio_at_least
@@ -61,7 +62,7 @@ def followers(bench):
     with bench.stack(plain=True) as stack, bench.small_image(stack, "bench-busy:1") as image:
         path = stack.engine.log_path(name, follow=1)
         theirs = ("--h1", "--base-uri", f"unix:{stack.engine.socket}",
-                  f"http://engine/v1.41{path}")
+                  f"{API}{path}")
         # A LogRequest: the instance's name, and `follow`.
         ours = (*grpc_call(bench.folder, field(1, name.encode()) + field(2, 1)),
                 stack.url(METHOD))

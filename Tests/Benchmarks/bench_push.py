@@ -6,6 +6,7 @@ import sys
 
 import delay_relay
 from engine import API, upload
+from engine_api import VERSION
 from harness import free_port, wait_until
 from measuring import MIB, Usage, in_turn, settle, timed
 from report import at_most, ratio_at_least, ratio_at_most
@@ -140,7 +141,7 @@ def delayed(bench):
         def raw():
             subprocess.run(
                 ["curl", "--silent", "--fail", "--output", "/dev/null", *upload(path),
-                 f"http://127.0.0.1:{engine_port}/v1.41/images/load?quiet=1"], check=True)
+                 f"http://127.0.0.1:{engine_port}{VERSION}/images/load?quiet=1"], check=True)
         theirs, ours = in_turn(
             min(3, bench.rounds), lambda: rate(raw),
             lambda: rate(lambda: stack.cz("image", "push", path, name, port=ours_port)))

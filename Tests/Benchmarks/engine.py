@@ -7,8 +7,9 @@ import subprocess
 import urllib.parse
 
 import engine_api
+from harness import process_status, processor_seconds
 
-API = "http://engine/v1.41"
+API = f"http://engine{engine_api.VERSION}"
 
 
 class Engine:
@@ -59,17 +60,10 @@ class Engine:
 
     def processor_seconds(self):
         """Processor time of the engine and of what it started and waited for."""
-        with open(f"/proc/{self.pid}/stat") as stat:
-            fields = stat.read().rpartition(")")[2].split()
-        return sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
+        return processor_seconds(self.pid, children=True)
 
     def status(self, field):
-        """A size from /proc/PID/status, in bytes."""
-        with open(f"/proc/{self.pid}/status") as status:
-            for line in status:
-                if line.startswith(field + ":"):
-                    return int(line.split()[1]) * 1024
-        raise KeyError(field)
+        return process_status(self.pid, field)
 
 
 def upload(path):

@@ -277,7 +277,7 @@ class Attacks:
             attacker.persist(lambda: bytes([next(piece)]), pause=0.05)
 
     def headers_without_end(self):
-        """A header list whose last frame never comes, beside pings that show life."""
+        """A header list whose last frame never comes."""
         with self.greeted() as attacker:
             attacker.send(frame(HEADERS, 0, 1, request_fields()))
             attacker.wait_for_end()

@@ -29,6 +29,12 @@ def engine_socket(name):
     return os.environ.get(f"CONTAINERZ_{name.upper()}_SOCKET")
 
 
+def need(engine):
+    """Skips the test where the engine is not there."""
+    if not engine_socket(engine):
+        pytest.skip(f"no {engine}: run under with-engines")
+
+
 class Stack:
     """Both daemons beside an engine, and the addresses they serve."""
 
@@ -65,16 +71,8 @@ class Stack:
     def channel(self, client="client", authority=None, options=()):
         """A channel with mutual TLS."""
         authority = authority or self.certificates.authority
-        certificate, key = (getattr(self.certificates, client) if client else (None, None))
-        return grpc.secure_channel(f"localhost:{self.port}", grpc.ssl_channel_credentials(
-            authority.certificate.read_bytes(), key and key.read_bytes(),
-            certificate and certificate.read_bytes()), options)
-
-    def plain_channel(self, options=()):
-        return grpc.insecure_channel(f"127.0.0.1:{self.plain_port}", options)
-
-    def unix_channel(self, options=()):
-        return grpc.insecure_channel(self.unix_address, options)
+        return gnoi.secure_channel(
+            self.port, authority, client and getattr(self.certificates, client), options)
 
 
 @pytest.fixture(scope="session")
@@ -98,10 +96,8 @@ class EchoServer:
             return grpc.insecure_channel(f"127.0.0.1:{self.plain_port}", options)
         if kind == "unix":
             return grpc.insecure_channel(self.unix_address, options)
-        certificate, key = self.certificates.client
-        return grpc.secure_channel(f"localhost:{self.port}", grpc.ssl_channel_credentials(
-            self.certificates.authority.certificate.read_bytes(), key.read_bytes(),
-            certificate.read_bytes()), options)
+        return gnoi.secure_channel(
+            self.port, self.certificates.authority, self.certificates.client, options)
 
 
 @pytest.fixture(scope="session")
@@ -141,8 +137,7 @@ class Echo:
 
 @contextlib.contextmanager
 def running_stack(engine, folder, certificates, *front_options):
-    if not engine_socket(engine):
-        pytest.skip(f"no {engine}: run under with-engines")
+    need(engine)
     stack = Stack(engine, folder, certificates, *front_options)
     with contextlib.ExitStack() as exit_stack:
         stack.start(exit_stack)

@@ -4,21 +4,16 @@ import base64
 import hashlib
 import io
 import json
-import subprocess
 import tarfile
 
 import make_image
+from pki import openssl
 
 SIGNATURE = "dev.cosignproject.cosign/signature"
 PAYLOAD_TYPE = "application/vnd.dev.cosign.simplesigning.v1+json"
 MANIFEST_TYPE = "application/vnd.oci.image.manifest.v1+json"
 INDEX_TYPE = "application/vnd.oci.image.index.v1+json"
 CONFIG_TYPE = "application/vnd.oci.image.config.v1+json"
-
-
-def openssl(*arguments, data=None):
-    return subprocess.run(
-        ["openssl", *map(str, arguments)], input=data, capture_output=True, check=True).stdout
 
 
 def digest(data):

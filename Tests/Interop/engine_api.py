@@ -5,6 +5,8 @@ import json
 import socket
 import urllib.parse
 
+VERSION = "/v1.41"
+
 
 def request(path_of_socket, method, path, body=None):
     """The answer's JSON, or None; fails unless it is a success."""
@@ -13,7 +15,7 @@ def request(path_of_socket, method, path, body=None):
         peer.connect(str(path_of_socket))
         connection = http.client.HTTPConnection("engine")
         connection.sock = peer
-        connection.request(method, f"/v1.41{path}", body and json.dumps(body),
+        connection.request(method, f"{VERSION}{path}", body and json.dumps(body),
                            {"Content-Type": "application/json"} if body else {})
         response = connection.getresponse()
         text = response.read()

@@ -6,6 +6,8 @@ import os
 import socket
 import threading
 
+from harness import named
+
 INTERFACE = "org.containerz.Runtime"
 GIB = 1 << 30
 
@@ -130,8 +132,3 @@ class FakeRuntime:
 
 def text(image):
     return f"{image['repository']}:{image['tag']}"
-
-
-def named(image):
-    repository, _, tag = image.rpartition(":")
-    return {"repository": repository, "tag": tag}

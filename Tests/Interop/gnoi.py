@@ -39,6 +39,14 @@ SERVICE = "/gnoi.containerz.Containerz"
 DEADLINE = 60
 
 
+def secure_channel(port, authority, identity, options=()):
+    """A channel that trusts an authority, and shows a (certificate, key) or None."""
+    certificate, key = identity or (None, None)
+    return grpc.secure_channel(f"localhost:{port}", grpc.ssl_channel_credentials(
+        authority.certificate.read_bytes(), key and key.read_bytes(),
+        certificate and certificate.read_bytes()), options)
+
+
 class Device:
     """A device under test, as a client off the box sees it."""
 
@@ -60,6 +68,11 @@ class Device:
     def state(self, name):
         container = self.containers().get(name)
         return container and messages.ListContainerResponse.Status.Name(container.status)
+
+    def update_state(self, name):
+        """Of the last update; the instance is not listed while its name changes hands."""
+        listed = self.containers().get(name)
+        return listed and listed.labels.get("org.containerz.update.state", "none")
 
     def start(self, image, name="", **fields):
         """Starts NAME:TAG; the instance's name."""

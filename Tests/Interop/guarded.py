@@ -3,13 +3,12 @@
 import contextlib
 import json
 import os
-import subprocess
 
 import grpc
 
 from engine_api import Engine
 from gnoi import Device
-from harness import PROGRAMS, Daemon, wait_until
+from harness import Daemon, runtime_call, wait_until
 
 
 class Guarded:
@@ -47,12 +46,11 @@ class Guarded:
 
     def call(self, method, _file=None, **parameters):
         """Straight to cz-runtime: the error's name and parameters, or None and the reply."""
-        done = subprocess.run(
-            [PROGRAMS / "cz-runtime", "call", method, json.dumps(parameters), "--socket",
-             self.socket, *(["--fd", _file] if _file else [])], capture_output=True, timeout=60)
+        done = runtime_call(self.socket, method, json.dumps(parameters),
+                            *(["--fd", _file] if _file else []))
         if done.returncode == 0:
             return None, json.loads(done.stdout.splitlines()[-1])
-        name, _, text = done.stderr.decode().removeprefix("cz-runtime: ").partition(" ")
+        name, _, text = done.stderr.removeprefix("cz-runtime: ").partition(" ")
         return name.rpartition(".")[2], json.loads(text)
 
     def refused(self, method, _file=None, **parameters):

@@ -38,6 +38,36 @@ def free_port():
         return probe.getsockname()[1]
 
 
+def runtime_call(socket_path, *arguments):
+    """`cz-runtime call`, as it ended."""
+    return subprocess.run(
+        [PROGRAMS / "cz-runtime", "call", *map(str, arguments), "--socket", socket_path],
+        capture_output=True, text=True, timeout=60)
+
+
+def named(image):
+    """NAME:TAG as cz-runtime's interface has it."""
+    repository, _, tag = image.rpartition(":")
+    return {"repository": repository, "tag": tag}
+
+
+def process_status(pid, field):
+    """A number from /proc/PID/status; sizes are in bytes."""
+    with open(f"/proc/{pid}/status") as status:
+        for line in status:
+            if line.startswith(field + ":"):
+                _, number, *unit = line.split()
+                return int(number) * (1024 if unit == ["kB"] else 1)
+    raise KeyError(field)
+
+
+def processor_seconds(pid, children=False):
+    """Processor time used so far, in user and kernel mode; also by children that it waited for."""
+    with open(f"/proc/{pid}/stat") as stat:
+        fields = stat.read().rpartition(")")[2].split()
+    return sum(map(int, fields[11:15 if children else 13])) / os.sysconf("SC_CLK_TCK")
+
+
 class Daemon:
     """A program that says READY as systemd wants it, and ends on SIGTERM."""
 
@@ -93,18 +123,10 @@ class Daemon:
         return targets
 
     def status(self, field):
-        """A size from /proc/PID/status, in bytes."""
-        with open(f"/proc/{self.pid}/status") as status:
-            for line in status:
-                if line.startswith(field + ":"):
-                    return int(line.split()[1]) * 1024
-        raise KeyError(field)
+        return process_status(self.pid, field)
 
     def processor_seconds(self):
-        """Processor time used so far, in user and kernel mode."""
-        with open(f"/proc/{self.pid}/stat") as stat:
-            fields = stat.read().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        return processor_seconds(self.pid)
 
     def kill(self):
         self.process.kill()

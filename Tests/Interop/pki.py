@@ -56,8 +56,10 @@ class Authority:
         return revocations
 
 
-def openssl(*arguments):
-    subprocess.run(["openssl", *map(str, arguments)], check=True, capture_output=True)
+def openssl(*arguments, data=None):
+    """What it writes, given data to read."""
+    return subprocess.run(["openssl", *map(str, arguments)], input=data, check=True,
+                          capture_output=True).stdout
 
 
 class Certificates:

@@ -12,8 +12,10 @@ import grpc
 import pytest
 from google.protobuf import descriptor_pb2
 
+import gnoi
 from gnoi import DEADLINE, SERVICE, Code, Device, StartRequest, code_of, messages, status_of
 from harness import AUTHZ_POLICY, DESCRIPTORS, PROGRAMS, Daemon, free_port, wait_until
+from pki import openssl
 
 READ = ["ListImage", "ListContainer", "ListVolume", "ListPlugins", "Log"]
 WRITE = READ + [
@@ -31,8 +33,7 @@ REFUSED = (Code.UNAUTHENTICATED, Code.PERMISSION_DENIED)
 
 
 def hashed(password):
-    return subprocess.run(["openssl", "passwd", "-6", password], check=True, capture_output=True,
-                          text=True).stdout.strip()
+    return openssl("passwd", "-6", password).decode().strip()
 
 
 def policy(extra=()):
@@ -80,10 +81,8 @@ class Front:
         self.daemon.__exit__(*exception)
 
     def channel(self, client=None):
-        certificate, key = getattr(self.certificates, client) if client else (None, None)
-        return grpc.secure_channel(f"localhost:{self.port}", grpc.ssl_channel_credentials(
-            self.certificates.authority.certificate.read_bytes(), key and key.read_bytes(),
-            certificate and certificate.read_bytes()))
+        return gnoi.secure_channel(self.port, self.certificates.authority,
+                                   client and getattr(self.certificates, client))
 
     def records(self, **fields):
         """The audit records that have these fields."""

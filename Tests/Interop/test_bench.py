@@ -2,12 +2,11 @@
 
 import json
 import math
-import os
 import pathlib
 import subprocess
 import sys
 
-import pytest
+from conftest import ENGINES, need
 
 BENCH = pathlib.Path(__file__).parents[1] / "Benchmarks/bench.py"
 SMALL = ("--rounds", "2", "--mib", "8", "--large-mib", "9", "--containers", "2", "--requests", "20",
@@ -30,9 +29,8 @@ EXPECTED = {
 
 
 def test_each_part_reports_figures_and_bounds(tmp_path):
-    for engine in "DOCKER", "PODMAN":
-        if not os.environ.get(f"CONTAINERZ_{engine}_SOCKET"):
-            pytest.skip(f"no {engine.lower()}: run under with-engines")
+    for engine in ENGINES:
+        need(engine)
     path = tmp_path / "rows"
     done = subprocess.run(
         [sys.executable, BENCH, *SMALL, "--json", path, *EXPECTED], capture_output=True,

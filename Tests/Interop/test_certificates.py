@@ -1,19 +1,14 @@
 """Who gets through TLS, with Python's gRPC as the client."""
 
-import grpc
 import pytest
 
-from gnoi import DEADLINE, Code, code_of
+from gnoi import DEADLINE, Code, code_of, secure_channel
 
 
 def echo_through(server, authority, identity):
     """The status of one call with a client's certificate, or none, trusting an authority."""
-    certificate, key = identity or (None, None)
-    credentials = grpc.ssl_channel_credentials(
-        authority.certificate.read_bytes(), key and key.read_bytes(),
-        certificate and certificate.read_bytes())
-    options = [("grpc.use_local_subchannel_pool", 1)]
-    with grpc.secure_channel(f"localhost:{server.port}", credentials, options) as channel:
+    with secure_channel(server.port, authority, identity,
+                        [("grpc.use_local_subchannel_pool", 1)]) as channel:
         return code_of(channel.stream_stream("/interop.Echo/Echo"), iter([b"x"]),
                        timeout=DEADLINE, wait_for_ready=False)
 

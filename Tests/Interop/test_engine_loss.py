@@ -1,69 +1,22 @@
 """The engine goes away and comes back; so does cz-runtime."""
 
-import os
 import shutil
 import signal
-import socket
 import subprocess
-import threading
 
 import grpc
 import pytest
 
-from conftest import ENGINES, engine_socket
+from conftest import ENGINES, engine_socket, need
 from gnoi import Code, Device, code_of
-from harness import PROGRAMS, Daemon, wait_until
-
-
-class Relay:
-    """A unix socket in front of the engine's, to be taken away and put back."""
-
-    def __init__(self, path, target):
-        self.path, self.target = path, target
-        self.ends = []
-        self.listener = None
-
-    def open(self):
-        self.listener = socket.socket(socket.AF_UNIX)
-        self.listener.bind(str(self.path))
-        self.listener.listen()
-        threading.Thread(target=self.accept, args=[self.listener], daemon=True).start()
-
-    def accept(self, listener):
-        while True:
-            try:
-                near, _ = listener.accept()
-            except OSError:
-                return
-            far = socket.socket(socket.AF_UNIX)
-            far.connect(self.target)
-            self.ends += [near, far]
-            for source, sink in (near, far), (far, near):
-                threading.Thread(target=self.copy, args=[source, sink], daemon=True).start()
-
-    @staticmethod
-    def copy(source, sink):
-        try:
-            while data := source.recv(65536):
-                sink.sendall(data)
-            sink.shutdown(socket.SHUT_WR)
-        except OSError:
-            pass
-
-    def close(self):
-        os.unlink(self.path)
-        for end in [self.listener, *self.ends]:
-            try:
-                end.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass
-            end.close()
-        self.ends = []
+from harness import Daemon, runtime_call, wait_until
+from relay import Relay
 
 
 @pytest.fixture(params=ENGINES)
 def parts(request, tmp_path):
     """A relay that is closed yet, cz-runtime behind it, containerzd before that, a client."""
+    need(request.param)
     relay = Relay(tmp_path / "engine.sock", engine_socket(request.param))
     runtime_socket, front_socket = tmp_path / "runtime.sock", tmp_path / "front.sock"
     arguments = ("cz-runtime", "--socket", runtime_socket, "--engine-socket", relay.path,
@@ -77,21 +30,15 @@ def parts(request, tmp_path):
         shutil.rmtree(tmp_path, ignore_errors=True)
 
 
-def call(socket_path, *arguments):
-    done = subprocess.run([PROGRAMS / "cz-runtime", "call", "--socket", socket_path, *arguments],
-                          capture_output=True, timeout=30)
-    return done.returncode, done.stdout.decode(), done.stderr.decode()
-
-
 def test_the_engine_may_come_late_go_and_come_back(parts):
     relay, _, _, device, runtime_socket = parts
     assert code_of(device.images) is Code.UNAVAILABLE
-    code, _, errors = call(runtime_socket, "GetInfo")
-    assert code == 1 and "EngineUnavailable" in errors
+    done = runtime_call(runtime_socket, "GetInfo")
+    assert done.returncode == 1 and "EngineUnavailable" in done.stderr
     for _ in range(3):
         relay.open()
         device.images()
-        assert call(runtime_socket, "GetInfo")[0] == 0
+        assert runtime_call(runtime_socket, "GetInfo").returncode == 0
         relay.close()
         assert code_of(device.images) is Code.UNAVAILABLE
         assert code_of(device.start, "a:1", "abc") is Code.UNAVAILABLE
@@ -138,8 +85,8 @@ def test_cz_runtime_may_be_killed_and_come_back(parts, tmp_path):
     runtime.process.wait()
     assert code_of(device.images) is Code.UNAVAILABLE
     assert code_of(device.push, b"x" * 1000, "a", "1") is Code.UNAVAILABLE
-    code, _, errors = call(runtime_socket, "GetInfo")
-    assert code == 69 and "Connection refused" in errors
+    done = runtime_call(runtime_socket, "GetInfo")
+    assert done.returncode == 69 and "Connection refused" in done.stderr
     with Daemon("cz-runtime", "--socket", runtime_socket, "--engine-socket", relay.path,
                 "--state-dir", tmp_path / "state"):
         wait_until(lambda: code_of(device.images) is Code.OK, "the new one to be found")

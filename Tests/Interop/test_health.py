@@ -4,10 +4,10 @@ import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from conftest import engine_socket
+from conftest import engine_socket, need
 from gnoi import DEADLINE, Code, code_of, status_of
 from harness import Daemon
-from test_engine_loss import Relay
+from relay import Relay
 
 Status = health_pb2.HealthCheckResponse.ServingStatus
 SERVICES = ["", "gnoi.containerz.Containerz"]
@@ -51,8 +51,7 @@ class Device:
 
 @pytest.fixture
 def device(tmp_path):
-    if not engine_socket("docker"):
-        pytest.skip("no docker: run under with-engines")
+    need("docker")
     return Device(tmp_path)
 
 

@@ -51,10 +51,9 @@ class Front:
         self.attacks = attacker.Attacks(self.port, certificates)
 
     def channel(self, client="client"):
-        certificate, key = getattr(self.certificates, client)
-        return grpc.secure_channel(f"localhost:{self.port}", grpc.ssl_channel_credentials(
-            self.certificates.authority.certificate.read_bytes(), key.read_bytes(),
-            certificate.read_bytes()), [("grpc.use_local_subchannel_pool", 1)])
+        return gnoi.secure_channel(
+            self.port, self.certificates.authority, getattr(self.certificates, client),
+            [("grpc.use_local_subchannel_pool", 1)])
 
     def reasons(self):
         """The lines of the log that say why a connection ended."""

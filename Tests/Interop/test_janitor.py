@@ -4,7 +4,6 @@ import fcntl
 import itertools
 import json
 import os
-import signal
 import subprocess
 import threading
 import time
@@ -13,10 +12,10 @@ import grpc
 import pytest
 
 import make_image
-from conftest import ENGINES, engine_socket
+from conftest import ENGINES, engine_socket, need
 from engine_api import Engine, request
 from gnoi import Code, Device, code_of, status_of
-from harness import PROGRAMS, Daemon, wait_until
+from harness import PROGRAMS, Daemon, runtime_call, wait_until
 
 DAY = 86400
 # Whatever else fills the machine's disk is none of our business.
@@ -104,10 +103,8 @@ class Cleaned:
         return f"{name}:{tag}"
 
     def call(self, method, file=None, **parameters):
-        done = subprocess.run(
-            [PROGRAMS / "cz-runtime", "call", method, json.dumps(parameters), "--socket",
-             self.socket, *(["--fd", file] if file else [])],
-            capture_output=True, text=True, timeout=60)
+        done = runtime_call(self.socket, method, json.dumps(parameters),
+                            *(["--fd", file] if file else []))
         return done.returncode, done.stdout or done.stderr
 
     def survey(self, kind):
@@ -139,8 +136,7 @@ class Cleaned:
 
 @pytest.fixture(scope="module", params=ENGINES)
 def shared(request, tmp_path_factory):
-    if not engine_socket(request.param):
-        pytest.skip(f"no {request.param}: run under with-engines")
+    need(request.param)
     with Cleaned(request.param, tmp_path_factory.mktemp("janitor")) as it:
         yield it
 
@@ -418,6 +414,7 @@ def test_two_do_not_clean_at_once(shared):
     assert shared.run(*CALM).stdout
 
 
+@pytest.mark.parametrize("shared", ["docker"], indirect=True)
 def test_on_a_schedule_it_stays_and_cleans_when_it_is_time(cleaned, unique, tmp_path):
     image = cleaned.push(unique("image"))
     name = run_to_end(cleaned, image, unique("instance"))

@@ -6,11 +6,10 @@ import shutil
 import subprocess
 import tempfile
 
-import grpc
 import pytest
 
-from conftest import engine_socket
-from gnoi import Device
+from conftest import engine_socket, need
+from gnoi import Device, secure_channel
 from harness import AUTHZ_POLICY, PROGRAMS, Daemon, free_port
 
 # Numbers that nobody has; names would have to be made on the machine.
@@ -64,8 +63,7 @@ class Installation:
 
 @pytest.fixture(params=["docker", "podman"])
 def installed(request, certificates):
-    if not engine_socket(request.param):
-        pytest.skip(f"no {request.param}: run under with-engines")
+    need(request.param)
     with tempfile.TemporaryDirectory(prefix="cz-device.") as folder:
         device = Installation(pathlib.Path(folder), certificates)
         device.engine = request.param
@@ -89,10 +87,7 @@ def test_the_front_works_without_any_privilege(installed, certificates):
         for capabilities in "CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb":
             assert int(status[capabilities], 16) == 0, capabilities
         assert status["NoNewPrivs"] == "1"
-        certificate, key = certificates.client
-        with grpc.secure_channel(f"localhost:{port}", grpc.ssl_channel_credentials(
-                certificates.authority.certificate.read_bytes(), key.read_bytes(),
-                certificate.read_bytes())) as channel:
+        with secure_channel(port, certificates.authority, certificates.client) as channel:
             Device(channel).images()
         assert engine_socket(installed.engine) not in front.descriptors()
 

@@ -1,15 +1,14 @@
 """The manual pages know every option that the programs have."""
 
 import json
-import pathlib
 import re
 import subprocess
 
 import pytest
 
+from documents import MAN
 from harness import PROGRAMS
 
-MAN = pathlib.Path(__file__).parents[2] / "man"
 PAGES = {"cz": "cz.1", "cz-pull": "cz-pull.1", "cz-janitor": "cz-janitor.8",
          "cz-runtime": "cz-runtime.8", "containerzd": "containerzd.8"}
 # In every program, and of use without a manual.

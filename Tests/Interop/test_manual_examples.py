@@ -9,17 +9,9 @@ import subprocess
 import pytest
 
 import make_image
+from cz_client import tls_init
+from documents import MAN, blocks
 from harness import AUTHZ_POLICY, PROGRAMS, Daemon
-from test_lab import tls_init
-from test_manual import MAN
-
-
-def blocks(page):
-    """What a page shows as it is, in order."""
-    found = re.findall(r"^\.(?:nf|EX)\n(.*?)^\.(?:fi|EE)$", (MAN / page).read_text(), re.M | re.S)
-    for escape, character in ((r"\-", "-"), (r"\(dq", '"'), (r"\&", ""), (r"\e", "\\")):
-        found = [text.replace(escape, character) for text in found]
-    return [re.sub(r"\\f.", "", text) for text in found]
 
 
 def run(script, folder, binds=(), **environment):

@@ -2,15 +2,14 @@
 
 import re
 import socket
-import subprocess
 import time
 
 import grpc
 import pytest
 
-from conftest import engine_socket
+from conftest import engine_socket, need
 from gnoi import DEADLINE, Code, Device, code_of
-from harness import PROGRAMS, Daemon, wait_until
+from harness import Daemon, runtime_call, wait_until
 
 CONTAINERZ = "gnoi.containerz.Containerz"
 RUNTIME = "org.containerz.Runtime"
@@ -72,18 +71,12 @@ class Daemons:
 
 @pytest.fixture
 def daemons(tmp_path):
-    if not engine_socket("docker"):
-        pytest.skip("no docker: run under with-engines")
+    need("docker")
     return Daemons(tmp_path, engine_socket("docker"))
 
 
 def bare_call(channel, method):
     return channel.unary_unary(method)(b"", timeout=DEADLINE)
-
-
-def call(path, *arguments):
-    subprocess.run([PROGRAMS / "cz-runtime", "call", "--socket", path, *arguments],
-                   capture_output=True, timeout=DEADLINE)
 
 
 def test_both_count_what_they_did_by_the_time_they_end(daemons, tarball, unique):
@@ -105,9 +98,9 @@ def test_both_count_what_they_did_by_the_time_they_end(daemons, tarball, unique)
             device.remove_image(f"{image}:{tag}")
         for number in range(5):
             assert code_of(bare_call, channel, f"/made.Up{number}/Name") is Code.UNIMPLEMENTED
-        call(daemons.runtime_socket, "GetInfo")
-        call(daemons.runtime_socket, "made.up.Interface.Method")
-        call(daemons.runtime_socket, "StopContainer", "{}")
+        runtime_call(daemons.runtime_socket, "GetInfo")
+        runtime_call(daemons.runtime_socket, "made.up.Interface.Method")
+        runtime_call(daemons.runtime_socket, "StopContainer", "{}")
         # Somebody who does not speak HTTP/2.
         with socket.socket(socket.AF_UNIX) as stranger:
             stranger.connect(daemons.address.removeprefix("unix:"))
@@ -157,7 +150,7 @@ def test_both_count_what_they_did_by_the_time_they_end(daemons, tarball, unique)
     assert not front.types.keys() & runtime.types.keys()
 
 
-def test_they_are_written_while_the_daemon_runs_and_not_when_nothing_happens(daemons):
+def test_they_are_written_while_the_daemon_runs(daemons):
     with daemons.runtime(), daemons.front():
         wait_until(daemons.front_file.exists, "the first metrics")
         wait_until(daemons.runtime_file.exists, "the first metrics")
@@ -171,9 +164,6 @@ def test_they_are_written_while_the_daemon_runs_and_not_when_nothing_happens(dae
             assert metrics.get("containerz_rpcs_total", method=f"{CONTAINERZ}/ListImage",
                                code="ok") == 1
             assert metrics.get("containerz_connections_open") == 1
-            before = daemons.front_file.stat()
-            time.sleep(17)
-            assert daemons.front_file.stat() == before
 
 
 def test_an_engine_that_is_gone_shows(daemons):

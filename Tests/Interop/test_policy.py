@@ -8,16 +8,15 @@ import subprocess
 import pytest
 
 import make_image
-from conftest import ENGINES, engine_socket
+from conftest import ENGINES, engine_socket, need
 from gnoi import Code, code_of, status_of
 from guarded import Guarded
-from harness import PROGRAMS, wait_until
+from harness import PROGRAMS, named, wait_until
 
 
 @pytest.fixture(params=ENGINES)
 def guarded(request, tmp_path):
-    if not engine_socket(request.param):
-        pytest.skip(f"no {request.param}: run under with-engines")
+    need(request.param)
     return Guarded(request.param, engine_socket(request.param), tmp_path)
 
 
@@ -40,11 +39,6 @@ def pushed(device, tarball, name):
         if container.image_name == f"{name}:1":
             code_of(device.remove, container.name)
     code_of(device.remove_image, f"{name}:1", force=True)
-
-
-def wire(image):
-    repository, _, tag = image.rpartition(":")
-    return {"repository": repository, "tag": tag}
 
 
 def bind(path):
@@ -77,7 +71,7 @@ def test_what_gives_the_device_away_does_not_start(default, image, unique, asked
     assert code is Code.PERMISSION_DENIED and f"rule {rule})" in text
     # Nor for whoever took containerzd over.
     assert default.refused(
-        "StartContainer", spec={"image": wire(image), "name": unique()} | spec) == rule
+        "StartContainer", spec={"image": named(image), "name": unique()} | spec) == rule
     assert sorted(default.device.containers()) == before
 
 
@@ -220,7 +214,7 @@ def test_an_update_is_measured_as_a_whole(default, image, unique, tmp_path):
     before = default.device.containers()[name].id
     code, text = status_of(default.device.update, name, image, cap={"add": ["SYS_ADMIN"]})
     assert code is Code.PERMISSION_DENIED and "capabilities" in text
-    assert default.refused("UpdateContainer", name=name, image=wire(image),
+    assert default.refused("UpdateContainer", name=name, image=named(image),
                            settings={"capabilities": {"add": ["ALL"]}}) == "capabilities"
     # What it keeps from the old one counts as well.
     default.set_policy(hostPaths={"allow": ["/srv"]})
@@ -249,18 +243,18 @@ def test_images_by_name(guarded, tarball, unique, tmp_path):
             assert code is Code.PERMISSION_DENIED and "images" in text
         archive = tmp_path / "image.tar"
         archive.write_bytes(tarball)
-        assert guarded.refused("LoadImage", archive, archive=0, image=wire(f"{bad}:1")) == "images"
+        assert guarded.refused("LoadImage", archive, archive=0, image=named(f"{bad}:1")) == "images"
         for image in pushed(device, tarball, good):
             # A second name does not make it another image, nor the other way round.
             assert guarded.refused(
-                "TagImage", image=wire(image), **{"as": wire(f"{bad}:1")}) == "images"
+                "TagImage", image=named(image), **{"as": named(f"{bad}:1")}) == "images"
             name = device.start(image, unique())
             guarded.set_policy(images={"deny": [good]})
             code, text = status_of(device.start, image, unique())
             assert code is Code.PERMISSION_DENIED and "images.deny" in text
             assert code_of(device.update, name, image) is Code.PERMISSION_DENIED
             assert guarded.refused(
-                "TagImage", image=wire(image), **{"as": wire(f"{bad}:1")}) == "images.deny"
+                "TagImage", image=named(image), **{"as": named(f"{bad}:1")}) == "images.deny"
             device.remove(name)
             # What the policy does not cover is listed, and stays.
             assert image in device.images()
@@ -278,7 +272,7 @@ def test_an_archive_cannot_bring_a_name_of_its_own(guarded, unique, tmp_path):
         assert guarded.refused("LoadImage", archive, archive=0) == "images"
         assert f"{bad}:1" not in guarded.device.images()
         guarded.refused("LoadImage", archive, archive=0)
-        error, _ = guarded.call("LoadImage", archive, archive=0, image=wire(f"{good}:1"))
+        error, _ = guarded.call("LoadImage", archive, archive=0, image=named(f"{good}:1"))
         assert error in ("PermissionDenied", "LoadFailed")
         assert f"{bad}:1" not in guarded.device.images()
 
@@ -352,7 +346,6 @@ def test_no_plugins_unless_the_policy_says_so(default, unique, tmp_path):
 
 
 def test_a_policy_that_is_no_good_changes_nothing(default, image, unique):
-    before = default.runtime.text()
     for text in "{", '{"hostPath": {}}', '{"images": {"allow": "none"}}':
         default.replace_policy(text, outcome="the old one stays in force")
     assert "hostPath is not known" in default.runtime.text()
@@ -360,7 +353,6 @@ def test_a_policy_that_is_no_good_changes_nothing(default, image, unique):
     wait_until(lambda: "No such file" in default.runtime.text(), "the loss to be noticed")
     assert code_of(default.device.start, image, unique(), **bind("/etc")) is Code.PERMISSION_DENIED
     default.device.remove(default.device.start(image, unique()))
-    assert "error" not in before.lower()
 
 
 def test_a_policy_in_the_wrong_hands_is_not_read(default):
@@ -413,10 +405,10 @@ def test_a_bind_cannot_be_made_another_by_its_text(default, image, unique, tmp_p
     for name, point in ((tmp_path, "/h,source=/"), (f"{tmp_path},source=/", "/h"),
                         (tmp_path, '/h"'), (tmp_path, "/h\n")):
         error, fields = default.call("StartContainer", spec={
-            "image": wire(image), "volumes": [{"name": str(name), "mountPoint": point}]})
+            "image": named(image), "volumes": [{"name": str(name), "mountPoint": point}]})
         assert error == "InvalidArgument" and fields["field"] == "volumes", (error, fields)
     error, fields = default.call("StartContainer", spec={
-        "image": wire(image), "labels": {"org.containerz.spec={}": "x"}})
+        "image": named(image), "labels": {"org.containerz.spec={}": "x"}})
     assert error == "InvalidArgument" and fields["field"] == "labels", (error, fields)
 
 

@@ -2,12 +2,10 @@
 
 import base64
 import hashlib
-import io
 import json
 import os
 import stat
 import subprocess
-import tarfile
 import time
 
 import pytest
@@ -15,9 +13,8 @@ import pytest
 import make_image
 from conftest import running_stack
 from gnoi import Code, Device
-from harness import PROGRAMS, wait_until
-from puller import (
-    DONE, FAILED, NOT_ALLOWED, UNREACHABLE, USAGE, fails, image_in, pull, remote)
+from harness import PROGRAMS, runtime_call, wait_until
+from puller import FAILED, NOT_ALLOWED, UNREACHABLE, USAGE, fails, image_in, pull, remote
 from registry import Front, Registry, token_server
 
 @pytest.fixture(scope="module")
@@ -85,9 +82,7 @@ def test_as_an_oci_archive(registry, tmp_path):
 
 def can_be_fetched_again(stack, name):
     """What cz-runtime has noted of an image, for whoever cleans up."""
-    survey = json.loads(subprocess.run(
-        [PROGRAMS / "cz-runtime", "call", "SurveyUse", "--socket", stack.runtime_socket],
-        check=True, capture_output=True).stdout)
+    survey = json.loads(runtime_call(stack.runtime_socket, "SurveyUse").stdout)
     (found,) = [image for image in survey["images"]
                 if {"repository": name, "tag": "1"} in image["names"]]
     return found["fetched"]

@@ -13,7 +13,7 @@ import make_image
 from conftest import running_stack
 from gnoi import Code, Device
 from harness import PROGRAMS, wait_until
-from puller import FAILED, fails, image_in, pull, remote
+from puller import FAILED, fails, pull, remote
 from registry import Front, Registry
 
 

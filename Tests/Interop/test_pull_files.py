@@ -10,11 +10,11 @@ import pytest
 
 import make_image
 from conftest import running_stack
+from cz_client import Client
 from file_servers import Nginx, SSHServer
 from gnoi import Code, Device
 from puller import FAILED, NOT_ALLOWED, UNREACHABLE, USAGE, fails, image_in, pull, remote
 from registry import Front
-from test_cz import Client
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,5 @@
 """Ways to a registry: mirrors, credential helpers, proxies and HTTP/2."""
 
-import base64
 import json
 import os
 import subprocess
@@ -11,7 +10,7 @@ import pytest
 import make_image
 from file_servers import Nginx
 from harness import PROGRAMS, free_port, wait_until
-from puller import FAILED, NOT_ALLOWED, UNREACHABLE, fails, image_in, pull
+from puller import NOT_ALLOWED, UNREACHABLE, fails, image_in, pull
 from registry import Front, Registry, token_server
 
 

@@ -4,7 +4,6 @@ import contextlib
 import http.server
 import json
 import os
-import pathlib
 import re
 import shlex
 import shutil
@@ -16,20 +15,14 @@ import pytest
 import yaml
 
 import make_image
+from conftest import engine_socket
+from documents import examples
 from fake_runtime import FakeRuntime
 from harness import AUTHZ_POLICY, PROGRAMS, Daemon
 from registry import Registry
 
 # All are this machine.
-HOSTS = ["localhost", "registry.example", "berlin.example", "tokyo.example"]
-README = pathlib.Path(__file__).parents[2] / "README.md"
-
-
-def examples(heading, language=""):
-    """The code blocks of a section; a language's are there if it is given."""
-    section = README.read_text().partition(f"## {heading}\n")[2].partition("\n## ")[0]
-    blocks = re.findall(r"^```([a-z]*)\n(.*?)^```$", section, re.MULTILINE | re.DOTALL)
-    return [text for kind, text in blocks if kind == language]
+HOSTS = ["localhost", "device", "registry.example", "berlin.example", "tokyo.example"]
 
 
 @pytest.fixture(scope="module")
@@ -90,6 +83,35 @@ def test_images_from_registries(registry, docker_stack, docker_device, tmp_path)
     docker_device.remove_image("apps/web:1.3")
     run(changed, docker_stack, tmp_path)
     assert "apps/web:1.3" not in docker_device.images()
+
+
+def test_by_hand(docker_stack, docker_device, certificates, tmp_path):
+    *_, client, _, filters = examples("By hand")
+    client = client.replace("logs -f", "logs").splitlines(keepends=True)
+    for old, new in {"ca.pem": certificates.authority.certificate,
+                     "operator.pem": certificates.client[0],
+                     "operator.key": certificates.client[1]}.items():
+        (tmp_path / old).symlink_to(new)
+    with open(tmp_path / "web.tar", "wb") as file:
+        make_image.make_image(file, ["apps/web:1.2"])
+    environment = {"DOCKER_HOST": f"unix://{engine_socket('docker')}",
+                   "CZ_RUNTIME_SOCKET": str(docker_stack.runtime_socket)}
+    certificate, key = certificates.authority.issue("device", "DNS:device", "serverAuth")
+    with Daemon("containerzd", "--listen", "127.0.0.1:9339", "--runtime-socket",
+                docker_stack.runtime_socket, "--tls-cert", certificate, "--tls-key", key,
+                "--client-ca", certificates.authority.certificate, "--authz-policy", AUTHZ_POLICY):
+        docker_device.push(make_image.image_bytes(text="1.3"), "apps/web", "1.3")
+        shell("docker load --quiet --input web.tar\n" + "".join(client[:-1]),
+              certificates, tmp_path, environment)
+        assert docker_device.containers()["web"].image_name == "apps/web:1.3"
+        # What the last two lines are for: one stops it and removes everything, the other one finds
+        # what was stopped.
+        shell(f"{client[0]}cz container stop web\n{filters}", certificates, tmp_path, environment)
+        assert "web" not in docker_device.containers()
+        docker_device.start("apps/web:1.2", "web")
+        shell(client[0] + client[-1], certificates, tmp_path, environment)
+        assert not {"web", "apps/web:1.2"} & {*docker_device.containers(), *docker_device.images()}
+    docker_device.remove_image("apps/web:1.3")
 
 
 # --- Fleets ---

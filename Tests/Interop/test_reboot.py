@@ -9,11 +9,10 @@ import time
 import grpc
 import pytest
 
-from conftest import ENGINES, engine_socket
+from conftest import ENGINES, need
 from gnoi import Code, Device, code_of
 from harness import Daemon, wait_until
 from machine import Machine
-from test_update import update_state
 
 
 class Board:
@@ -42,8 +41,7 @@ class Board:
 
 @pytest.fixture(params=ENGINES)
 def board(request, tmp_path):
-    if not engine_socket(request.param):
-        pytest.skip(f"no {request.param}: run under with-engines")
+    need(request.param)
     board = Board(Machine(request.param, tmp_path), tmp_path)
     board.boot()
     yield board
@@ -114,8 +112,8 @@ def test_power_cuts_during_updates(board, device, tarball, unique, policy):
         call.join()
         underway = board.update_is_underway(name)
         board.boot()
-        wait_until(lambda: code_of(device.containers) == Code.OK and update_state(
-            device, name) in ("done", "failed", "none"), "the update to be brought to an end")
+        wait_until(lambda: code_of(device.containers) == Code.OK and (
+            device.update_state(name) in ("done", "failed", "none")), "the update to be brought to an end")
         if policy == "NONE" and not underway:
             # Like any container without a policy; only an update in progress is owed a start.
             wait_until(lambda: device.state(name) in ("STOPPED", "PRESENT"), "it to be stopped")
@@ -146,8 +144,8 @@ def test_an_engine_that_is_killed_during_an_update(board, device, tarball, uniqu
         board.machine.cut_power()
         call.join()
         board.machine.boot()
-        wait_until(lambda: code_of(device.containers) == Code.OK and update_state(
-            device, name) in ("done", "failed", "none"), "the update to be brought to an end")
+        wait_until(lambda: code_of(device.containers) == Code.OK and (
+            device.update_state(name) in ("done", "failed", "none")), "the update to be brought to an end")
         wait_until(lambda: device.state(name) == "RUNNING", "the one that remained to run")
         listed = device.containers()
         assert list(listed) == [name]

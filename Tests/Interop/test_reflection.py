@@ -2,7 +2,6 @@
 
 import pathlib
 
-import grpc
 import grpc_tools
 import pytest
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory

@@ -12,6 +12,7 @@ import pytest
 import gnoi
 from gnoi import DEADLINE, Code
 from harness import PROGRAMS, Daemon, free_port, wait_until
+from pki import openssl
 
 system = importlib.import_module("github.com.openconfig.gnoi.system.system_pb2")
 services = importlib.import_module("github.com.openconfig.gnoi.system.system_pb2_grpc")
@@ -38,12 +39,11 @@ class Upgrades:
         private = self.folder / f"{public.stem}.key"
         for command in (["ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out", private],
                         ["ec", "-in", private, "-pubout", "-out", public]):
-            subprocess.run(["openssl", *command], check=True, capture_output=True)
+            openssl(*command)
         return private
 
     def sign(self, contents, key=None):
-        return subprocess.run(["openssl", "dgst", "-sha256", "-sign", key or self.private],
-                              input=contents, check=True, capture_output=True).stdout
+        return openssl("dgst", "-sha256", "-sign", key or self.private, data=contents)
 
     def package(self, name="cz-pull", version="99.0", source="containerz"):
         content = self.folder / f"content-{name}"

@@ -6,11 +6,11 @@ import subprocess
 import pytest
 
 import make_image
-from conftest import ENGINES, engine_socket
+from conftest import ENGINES, engine_socket, need
 from cosign import Key, Layout, digest, payload_for
 from gnoi import Code, status_of
 from guarded import Guarded
-from harness import PROGRAMS
+from harness import PROGRAMS, named
 from puller import remote
 from registry import Registry
 
@@ -28,8 +28,7 @@ def signed_only(name, key, **policy):
 @pytest.fixture(params=ENGINES)
 def guarded(request, tmp_path, keys, unique):
     """Under a policy that wants our signature for every image of one repository."""
-    if not engine_socket(request.param):
-        pytest.skip(f"no {request.param}: run under with-engines")
+    need(request.param)
     guarded = Guarded(request.param, engine_socket(request.param), tmp_path)
     guarded.name = unique("signed")
     with guarded.running(**signed_only(guarded.name, keys[0])):
@@ -52,11 +51,6 @@ def refusal(action, *arguments, **keywords):
     code, text = status_of(action, *arguments, **keywords)
     assert code is Code.PERMISSION_DENIED and "rule signatures)" in text, (code, text)
     return text
-
-
-def wire(image):
-    repository, _, tag = image.rpartition(":")
-    return {"repository": repository, "tag": tag}
 
 
 def runs(guarded, image, unique):
@@ -231,10 +225,10 @@ def test_lies_about_signatures_do_not_help(guarded, keys, unique, tmp_path):
     archive = tmp_path / "evil.tar"
     archive.write_bytes(make_image.image_bytes([f"{guarded.name}:1"], text=f"{unique()}\n"))
     reference = f"{guarded.name}:1"
-    error, reply = guarded.call("LoadImage", archive, archive=0, image=wire(reference))
+    error, reply = guarded.call("LoadImage", archive, archive=0, image=named(reference))
     assert error is None, reply
     evil_id = f"sha256:{guarded.engine.image_id(reference)}"
-    assert guarded.refused("StartContainer", spec={"image": wire(reference)}) == "signatures"
+    assert guarded.refused("StartContainer", spec={"image": named(reference)}) == "signatures"
     # With the good image's signature and manifest, ...
     payload = payload_for(digest(good.manifest))
     assert attach(guarded, evil_id, good.manifest, payload, ours.sign(payload))[0] is None
@@ -250,7 +244,7 @@ def test_lies_about_signatures_do_not_help(guarded, keys, unique, tmp_path):
                   index=base64_text(index))[0] is None
     # ... or with none at all.
     assert attach(guarded, evil_id, manifest, b"", b"")[0] is None
-    assert guarded.refused("StartContainer", spec={"image": wire(reference)}) == "signatures"
+    assert guarded.refused("StartContainer", spec={"image": named(reference)}) == "signatures"
     assert evil_id != evil.image
     # A true one is found among them all.
     assert attach(guarded, evil_id, manifest, forged, ours.sign(forged))[0] is None

@@ -7,12 +7,13 @@ import sys
 import pytest
 import varlink
 
-from harness import PROGRAMS
+import make_image
+from harness import runtime_call
 
 INTERFACE = "org.containerz.Runtime"
 
 
-def cli(stack, *arguments):
+def cli(*arguments):
     """Python's varlink command line."""
     return subprocess.run(
         [sys.executable, "-m", "varlink.cli", *arguments], capture_output=True, timeout=30)
@@ -20,12 +21,12 @@ def cli(stack, *arguments):
 
 def test_the_command_line_introspects_and_calls(docker_stack):
     address = f"unix:{docker_stack.runtime_socket}"
-    info = cli(docker_stack, "info", address)
+    info = cli("info", address)
     assert info.returncode == 0, info.stderr
     assert INTERFACE in info.stdout.decode()
-    text = cli(docker_stack, "help", f"{address}/{INTERFACE}").stdout.decode()
+    text = cli("help", f"{address}/{INTERFACE}").stdout.decode()
     assert "method StartContainer(spec: ContainerSpec)" in text
-    called = cli(docker_stack, "call", f"{address}/{INTERFACE}.GetInfo")
+    called = cli("call", f"{address}/{INTERFACE}.GetInfo")
     assert called.returncode == 0, called.stderr
     assert json.loads(called.stdout)["engine"] == "docker"
 
@@ -48,12 +49,10 @@ class Shell:
     def __init__(self, stack):
         self.stack = stack
 
-    def call(self, *arguments, code=0, **options):
-        done = subprocess.run(
-            [PROGRAMS / "cz-runtime", "call", *map(str, arguments), "--socket",
-             self.stack.runtime_socket], capture_output=True, timeout=60, **options)
+    def call(self, *arguments, code=0):
+        done = runtime_call(self.stack.runtime_socket, *arguments)
         assert done.returncode == code, done.stderr
-        return done.stdout.decode(), done.stderr.decode()
+        return done.stdout, done.stderr
 
 
 @pytest.fixture
@@ -62,7 +61,6 @@ def shell(stack):
 
 
 def test_a_shell_loads_starts_reads_and_removes(shell, tmp_path, unique):
-    import make_image
     image, name = {"repository": unique("image"), "tag": "1"}, unique()
     full = f"{image['repository']}:1"
     (tmp_path / "x.tar").write_bytes(make_image.image_bytes([full]))
@@ -87,7 +85,6 @@ def test_a_shell_loads_starts_reads_and_removes(shell, tmp_path, unique):
 
 
 def test_an_archive_that_is_cut_off_is_not_loaded(shell, tmp_path, unique):
-    import make_image
     image = {"repository": unique("image"), "tag": "1"}
     data = make_image.image_bytes([f"{image['repository']}:1"])
     for part in b"", data[:1000], data[:len(data) // 2], b"nonsense" * 1000:

@@ -14,8 +14,8 @@ sys.path[:0] = [str(pathlib.Path(__file__).parents[1] / folder)
                 for folder in ("Interop", "Support")]
 
 import make_image
-from box import PACKAGES, ROOT, Box, docker, import_base, packages, wait_until
-from pki import Certificates
+from box import ROOT, Box, docker, import_base, packages, wait_until
+from pki import Certificates, openssl
 
 DAEMONS = "containerzd.service", "cz-runtime.service"
 # As `docker exec` sees files: outside of the box, where the test runs.
@@ -222,16 +222,12 @@ class Signer:
 
     def __init__(self, folder):
         self.key, self.public = folder / "upgrade.key", folder / "upgrade.pem"
-        self.openssl("ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out", self.key)
-        self.openssl("ec", "-in", self.key, "-pubout", "-out", self.public)
-
-    @staticmethod
-    def openssl(*arguments):
-        subprocess.run(["openssl", *arguments], check=True, capture_output=True)
+        openssl("ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out", self.key)
+        openssl("ec", "-in", self.key, "-pubout", "-out", self.public)
 
     def sign(self, *paths):
         for path in paths:
-            self.openssl("dgst", "-sha256", "-sign", self.key, "-out", f"{path}.sig", path)
+            openssl("dgst", "-sha256", "-sign", self.key, "-out", f"{path}.sig", path)
         return paths
 
 
