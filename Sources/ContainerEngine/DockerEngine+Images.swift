@@ -191,15 +191,12 @@ extension DockerEngine {
     /// Docker does in this case. Only Podman's own API can.
     private func untag(_ image: FoundImage) async throws {
         let reference = try? ImageReference(parsing: image.engineName)
-        let prefix = api.prefix
-        defer { api.prefix = prefix }
-        api.prefix = "/v4.0.0/libpod"
         try await api.call(
             "POST", "/images/\(percentEncoded(image.engineName))/untag",
             [
                 ("repo", reference?.repository ?? ""),
                 ("tag", reference?.tag ?? ImageReference.defaultTag),
-            ])
+            ], prefix: "/v4.0.0/libpod")
     }
 
     static func isSameImage(_ one: String?, _ other: String) -> Bool {
