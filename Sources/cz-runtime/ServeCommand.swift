@@ -94,10 +94,18 @@ struct ServeCommand: ParsableCommand {
                     RuntimeReport($0, engines, updater, logger: logger)
                 }
                 let listeners = try await Self.listeners(path, group)
-                try await serve(
-                    on: listeners,
-                    RuntimeService(engines, updater, policies, records, logger: logger), updater,
-                    policies, counted, logger)
+                let result: Result<Void, any Error>
+                do {
+                    try await serve(
+                        on: listeners,
+                        RuntimeService(engines, updater, policies, records, logger: logger),
+                        updater, policies, counted, logger)
+                    result = .success(())
+                } catch {
+                    result = .failure(error)
+                }
+                await records.flush()
+                try result.get()
                 return nil
             } catch {
                 return "\(error)"
