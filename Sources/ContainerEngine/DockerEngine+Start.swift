@@ -82,10 +82,10 @@ extension DockerEngine {
         }
         if !spec.ports.isEmpty, network != "host" {
             let taken = Set(
-                try await containerSummaries(all: false).filter { $0.id != old }.flatMap {
-                    container in
-                    (container.ports ?? []).filter { $0.type != "udp" }.compactMap(\.publicPort)
-                })
+                try await containerSummaries(all: false, as: PublishingContainer.self)
+                    .filter { $0.id != old }.flatMap { container in
+                        (container.ports ?? []).filter { $0.type != "udp" }.compactMap(\.publicPort)
+                    })
             if let port = spec.ports.first(where: { taken.contains($0.external) }) {
                 throw RuntimeError.portInUse(port.external)
             }

@@ -1,5 +1,6 @@
 import DevicePolicy
 import FoundationEssentials
+import JSON
 import RuntimeAPI
 import SystemIO
 
@@ -23,7 +24,7 @@ extension DockerEngine {
         let labels = document.config?.labels ?? [:]
         var details = ContainerDetails(
             id: document.id,
-            name: document.name.hasPrefix("/") ? String(document.name.dropFirst()) : document.name,
+            name: InstanceName.withoutSlash(document.name),
             isUp: document.isUp, spec: keptSpec(of: document))
         details.exitCode = document.state.exitCode ?? 0
         details.createdAt = document.created ?? ""
@@ -67,10 +68,8 @@ extension DockerEngine {
 
     /// Keeps what a container is started with, so that an update can take it over.
     static func keep(_ spec: ContainerSpec, in document: inout CreateDocument) throws {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = .sortedKeys
         document.labels[EngineLabel.spec] = String(
-            decoding: try encoder.encode(spec), as: UTF8.self)
+            decoding: try CanonicalJSON.encode(spec), as: UTF8.self)
     }
 
     public func validate(_ spec: ContainerSpec, replacing old: ContainerDetails) async throws {

@@ -38,11 +38,9 @@ extension DockerEngine {
             }
             if !volume.isOwn { try policies.policy.checkForeign("volume \(name)") }
             // Podman's force would take the containers along.
-            let users = try await containerSummaries(all: true).filter { container in
-                (container.mounts ?? []).contains { $0.name == name }
-            }
-            if let user = users.first {
-                throw RuntimeError.volumeInUse(name, container: Self.name(user))
+            let containers = try await containerSummaries(all: true, as: MountingContainer.self)
+            if let user = containers.first(where: { $0.mounts(volume: name) }) {
+                throw RuntimeError.volumeInUse(name, container: Self.name(user.summary))
             }
             do {
                 try await api.call(

@@ -131,7 +131,15 @@ final class EngineAPI {
 
     private func decode<Answer: Decodable>(_ bytes: [UInt8]) throws -> Answer {
         do {
-            return try JSONDecoder().decode(Answer.self, from: Data(bytes))
+            return try bytes.withUnsafeBytes { bytes in
+                // The longest lists are megabytes, and what is decoded keeps none of them.
+                let data = bytes.baseAddress.map {
+                    Data(
+                        bytesNoCopy: UnsafeMutableRawPointer(mutating: $0), count: bytes.count,
+                        deallocator: .none)
+                }
+                return try JSONDecoder().decode(Answer.self, from: data ?? Data())
+            }
         } catch {
             throw RuntimeError.engineFailed(reason: "its answer is not understood: \(error)")
         }

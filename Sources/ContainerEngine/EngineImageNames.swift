@@ -26,6 +26,29 @@ extension ImageName {
     }
 }
 
+/// What names of images in a list have come to: many containers are of few images.
+struct KnownImageNames {
+    private var known: [String: ImageName?] = [:]
+
+    /// What a container was started from, as ``ImageName/init(engineName:)``.
+    mutating func name(of container: ContainerSummary) -> ImageName? {
+        let text = container.labels?[EngineLabel.image] ?? container.image ?? ""
+        if let name = known[text] { return name }
+        let name = ImageName(engineName: text)
+        known.updateValue(name, forKey: text)
+        return name
+    }
+}
+
+/// An engine's id of an image, the digest of its configuration. Podman leaves out the algorithm.
+enum ImageID {
+    static let prefix = "sha256:"
+
+    static func full(_ id: String) -> String { id.hasPrefix(prefix) ? id : prefix + id }
+
+    static func areSame(_ one: String, _ other: String) -> Bool { full(one) == full(other) }
+}
+
 /// The labels that tell of a container's location (gNOI Containerz, ListContainerResponse).
 enum LocationLabel {
     static let intended = "net.openconfig.containerz.location.intended"

@@ -9,6 +9,11 @@ public enum InstanceName {
             && !(name.utf8.count == 64 && name.allSatisfy { $0.isASCII && $0.isHexDigit })
     }
 
+    /// Engines say a container's name with a slash in front of it.
+    static func withoutSlash(_ name: String) -> String {
+        name.utf8.first == UInt8(ascii: "/") ? String(Substring(name.utf8.dropFirst())) : name
+    }
+
     /// So that it fits into a host name and a file name.
     static let longest = 128
 

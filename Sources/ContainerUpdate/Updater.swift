@@ -105,7 +105,9 @@ public final class Updater {
 
     /// Adds what is known of the containers' last updates.
     public func annotate(_ containers: [Container]) -> [Container] {
-        containers.map { container in
+        // As nearly always.
+        guard !journal.records.isEmpty else { return containers }
+        return containers.map { container in
             guard let record = journal.records[container.name] else { return container }
             var container = container
             if record.isUnfinished {

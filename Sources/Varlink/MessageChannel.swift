@@ -82,7 +82,9 @@ final class MessageChannel {
         } else if readiness.contains(.readable) {
             _ = read()
         }
-        if wantsMessage { readable.wake() }
+        if wantsMessage, failure != nil || inputEnded || hungUp || buffer.isReady {
+            readable.wake()
+        }
         if readiness.contains(.writable), wantsToWrite { writable.wake() }
         updateInterest()
     }
@@ -135,8 +137,7 @@ final class MessageChannel {
     /// Sends a message, the descriptors with its first byte; they are closed here once sent.
     ///
     /// - Throws: `SystemError` (EPIPE when the peer is gone) or `CancellationError`.
-    func send(_ message: Data, descriptors: PassedDescriptors? = nil) async throws {
-        var message = message
+    func send(_ message: consuming Data, descriptors: PassedDescriptors? = nil) async throws {
         message.append(0)
         var passed = descriptors?.borrowed ?? []
         var sent = 0

@@ -6,6 +6,48 @@ import Varlink
 
 @Suite("The interface org.containerz.Runtime")
 struct InterfaceTests {
+    @Test("A container's specification is read as it was written, and defaults are not written")
+    func specification() throws {
+        var spec = ContainerSpec(image: ImageName(repository: "a/b", tag: "1"), name: "web")
+        func roundTrip() throws -> String {
+            let encoder = JSONEncoder()
+            encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+            let data = try encoder.encode(spec)
+            #expect(try JSONDecoder().decode(ContainerSpec.self, from: data) == spec)
+            return String(decoding: data, as: UTF8.self)
+        }
+        #expect(
+            try roundTrip() == #"{"image":{"repository":"a/b","tag":"1"},"name":"web"}"#)
+        spec.command = ["serve"]
+        spec.ports = [.init(internal: 80, external: 8080)]
+        spec.environment = ["A": ""]
+        spec.volumes = [.init(name: "data", mountPoint: "/data")]
+        spec.network = "host"
+        spec.capabilities = .init(add: ["CHOWN"])
+        spec.restart = .init(.onFailure, attempts: 3)
+        spec.user = "web"
+        spec.group = "7"
+        spec.labels = ["x": "y"]
+        spec.limits = .init(cpus: 1.5)
+        spec.devices = [.init(source: "/dev/null")]
+        spec.location = .all
+        _ = try roundTrip()
+    }
+
+    @Test("A specification that was written with all of its fields is still read")
+    func olderSpecification() throws {
+        let text = #"""
+            {"capabilities":{"add":[],"remove":[]},"command":[],"devices":[],"environment":{},
+            "group":"","image":{"repository":"apps\/web","tag":"1"},"labels":{},
+            "limits":{"cpus":0,"hardMemory":0,"softMemory":0},"location":"primary","name":"web",
+            "network":"","ports":[],"restart":{"attempts":0,"policy":"never"},"user":"",
+            "volumes":[]}
+            """#
+        #expect(
+            try JSONDecoder().decode(ContainerSpec.self, from: Data(text.utf8))
+                == ContainerSpec(image: ImageName(repository: "apps/web", tag: "1"), name: "web"))
+    }
+
     @Test("What introspection serves is the file, to the letter")
     func sameText() throws {
         let root = #filePath.split(separator: "/").dropLast(3).joined(separator: "/")
