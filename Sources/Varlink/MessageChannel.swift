@@ -37,10 +37,6 @@ final class MessageChannel {
     /// Whether nothing was received that nobody asked for, and the peer is still there.
     var isIdle: Bool { !hungUp && !inputEnded && failure == nil && buffer.count == 0 }
 
-    func peerCredentials() -> PeerCredentials? {
-        try? socket?.peerCredentials()
-    }
-
     func close() {
         watch?.cancel()
         watch = nil
