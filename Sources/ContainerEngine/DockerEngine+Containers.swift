@@ -94,7 +94,7 @@ extension DockerEngine {
             // Asked before it is stopped, which would be half of what was wanted.
             if restart { try await admitAgain(container, named: name) }
             if container.isUp { try await stop(container, named: name, force: force) }
-            if restart { try await startAgain(container, named: name) }
+            if restart { try await start(container.id, nil, named: name) }
         }
     }
 
@@ -121,16 +121,6 @@ extension DockerEngine {
         }
     }
 
-    /// Starts a container that exists.
-    func startAgain(_ container: ContainerDocument, named name: String) async throws {
-        do {
-            try await api.call("POST", "/containers/\(container.id)/start")
-        } catch let failure as EngineAPI.Failure {
-            throw EngineTexts.startFailure(
-                failure.message, of: ContainerSpec(name: name), named: name)
-        }
-    }
-
     // MARK: Remove
 
     public func remove(container name: String, force: Bool) async throws {
@@ -140,18 +130,9 @@ extension DockerEngine {
             guard force || !container.isUp else {
                 throw RuntimeError.containerRunning(name: name)
             }
-            do {
-                try await delete(container.id)
-            } catch let failure as EngineAPI.Failure where failure.status == 404 {
+            guard try await delete(container.id) else {
                 throw RuntimeError.containerNotFound(name: name)
             }
         }
-    }
-
-    /// Removes a container and the volumes that are only its own.
-    func delete(_ id: String) async throws {
-        try await api.call(
-            "DELETE", "/containers/\(id)", [("force", "1"), ("v", "1")],
-            timeout: Self.stopTimeout)
     }
 }

@@ -113,7 +113,7 @@ extension DockerEngine {
     func requireImage(_ image: FoundImage, in id: String, named name: String) async throws {
         let created = try await findContainer(id)
         if let made = created?.image, ImageID.areSame(made, image.id) { return }
-        await EventLoop.task { [self] in try? await delete(id) }.value
+        await EventLoop.task { [self] in _ = try? await delete(id) }.value
         throw RuntimeError.startFailed(
             name: name, reason: "image \(image.name) was replaced in this very moment")
     }

@@ -166,15 +166,21 @@ extension DockerEngine {
     }
 
     public func discard(_ id: String, keepingVolumes: Bool) async throws {
-        try await translating {
-            do {
-                try await api.call(
-                    "DELETE", "/containers/\(id)",
-                    [("force", "1"), ("v", keepingVolumes ? "0" : "1")],
-                    timeout: Self.stopTimeout)
-            } catch let failure as EngineAPI.Failure where failure.status == 404 {
-                // It is gone already.
-            }
+        // One that is gone already is as good.
+        try await translating { _ = try await delete(id, keepingVolumes: keepingVolumes) }
+    }
+
+    /// Removes a container, running or not, and the volumes that are only its own.
+    ///
+    /// - Returns: false when there is none.
+    func delete(_ id: String, keepingVolumes: Bool = false) async throws -> Bool {
+        do {
+            try await api.call(
+                "DELETE", "/containers/\(id)",
+                [("force", "1"), ("v", keepingVolumes ? "0" : "1")], timeout: Self.stopTimeout)
+            return true
+        } catch let failure as EngineAPI.Failure where failure.status == 404 {
+            return false
         }
     }
 

@@ -1,3 +1,4 @@
+import OCI
 import RuntimeAPI
 
 /// The rule for names of containers, which both engines have.
@@ -50,12 +51,7 @@ public enum InstanceName {
     }
 
     /// What somebody gave as a name, fit for a message.
-    static func printable(_ text: String) -> String {
-        let shown = text.unicodeScalars.prefix(80).map {
-            $0.value < 0x20 || $0.value == 0x7F ? "?" : String($0)
-        }
-        return shown.joined() + (text.unicodeScalars.count > 80 ? "…" : "")
-    }
+    static func printable(_ text: String) -> String { ImageReferenceError.printable(text) }
 
     private static func isAlphanumeric(_ byte: UInt8) -> Bool {
         switch byte {

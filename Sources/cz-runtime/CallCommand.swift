@@ -46,9 +46,7 @@ struct CallCommand: ParsableCommand {
 
     func run() throws {
         let parameters = try JSONValue(parsing: self.parameters)
-        let path =
-            socket ?? getenv("CZ_RUNTIME_SOCKET").map { String(cString: $0) }
-            ?? RuntimeCommand.defaultSocket
+        let path = socket ?? RuntimeSocket.current
         let name = method.contains(".") ? method : "\(Runtime.interface).\(method)"
         let passed = try passedFile()
         let more = self.more
@@ -77,7 +75,8 @@ struct CallCommand: ParsableCommand {
         throw code
     }
 
-    /// For reading an image, or for writing a log to what can be written to.
+    /// Opens what an image is read from or a log is written to: to write as well, where that is
+    /// possible.
     private static func open(_ path: String) throws(SystemError) -> Descriptor {
         if let both = try? Descriptor.open(path, O_RDWR) { return both }
         return try Descriptor.open(path, O_RDONLY)
