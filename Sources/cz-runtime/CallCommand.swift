@@ -13,7 +13,8 @@ struct CallCommand: ParsableCommand {
             METHOD is a method of org.containerz.Runtime, or a full name with its interface.
 
             Exit codes: 0 done; 1 the service answered with an error, printed on standard error \
-            as JSON; 64 usage; 69 nobody serves on the socket.
+            as JSON; 64 usage; 69 nobody serves on the socket, or went away or broke the protocol \
+            during the call.
             """)
 
     @Option(help: "The socket that is served on.")
@@ -75,8 +76,7 @@ struct CallCommand: ParsableCommand {
         throw code
     }
 
-    /// Opens what an image is read from or a log is written to: to write as well, where that is
-    /// possible.
+    /// For reading an image, or for writing a log to what can be written to.
     private static func open(_ path: String) throws(SystemError) -> Descriptor {
         if let both = try? Descriptor.open(path, O_RDWR) { return both }
         return try Descriptor.open(path, O_RDONLY)
