@@ -126,7 +126,9 @@ let package = Package(
         module("HTTPClient", ["SystemIO", "ServerAddress", "CCurl"]),
         tests(of: "HTTPClient", ["SystemIO"]),
 
-        module("RuntimeAPI", ["SystemIO", "Varlink"], exclude: ["org.containerz.Runtime.varlink"]),
+        module(
+            "RuntimeAPI", ["SystemIO", "Varlink"],
+            resources: [.embedInCode("org.containerz.Runtime.varlink")]),
         tests(of: "RuntimeAPI", ["Varlink"]),
 
         module("DevicePolicy", ["OCI", "JSON", "RuntimeAPI"]),

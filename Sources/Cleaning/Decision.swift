@@ -44,6 +44,8 @@ public enum RemovalReason: Hashable, Sendable, CustomStringConvertible {
     case aborted(Int64)
     /// The longest unused of a cache that is too large.
     case cacheLimit(Int64)
+    /// A folder that could not be looked into, so that nothing in it goes.
+    case unreadable
 
     /// One word for scripts.
     public var code: String {
@@ -57,6 +59,7 @@ public enum RemovalReason: Hashable, Sendable, CustomStringConvertible {
         case .staleTarball: "stale-tarball"
         case .aborted: "aborted"
         case .cacheLimit: "cache-limit"
+        case .unreadable: "unreadable"
         }
     }
 
@@ -70,6 +73,7 @@ public enum RemovalReason: Hashable, Sendable, CustomStringConvertible {
         case .anonymousVolume: "no container mounts it, and nobody named it"
         case .staleTarball(let time): "no plugin is made from it since \(Age.text(time))"
         case .aborted(let time): "broken off \(Age.text(time)) ago"
+        case .unreadable: "the folder cannot be looked into"
         case .cacheLimit(let time): "the cache is too large, and it is unused for \(Age.text(time))"
         }
     }

@@ -39,7 +39,7 @@ struct ImageSelection {
             let age = now - image.lastUsed
             let isDue = age >= rules.unusedAfter || pressure != nil
             let reason =
-                (isDue ? isLastPushed(image) : nil).map(KeepReason.lastPushed(of:))
+                (isDue ? repositoryEmptied(by: image) : nil).map(KeepReason.lastPushed(of:))
                 ?? .usedRecently(age)
             decisions.append(.init(.image(image), .keep(reason)))
         }
@@ -69,7 +69,7 @@ struct ImageSelection {
             images.filter { isDue($0) && $0.fetched }, images.filter { isDue($0) && !$0.fetched }
         )
         var taken: Set<String> = []
-        for image in fetched + pushed where isLastPushed(image) == nil {
+        for image in fetched + pushed where repositoryEmptied(by: image) == nil {
             take(image, .unused(now - image.lastUsed))
             taken.insert(image.id)
         }
@@ -79,7 +79,7 @@ struct ImageSelection {
     private mutating func takeUnderPressure(_ images: inout [ImageUse]) {
         guard let pressure, !pressure.isRelieved else { return }
         var taken: Set<String> = []
-        for image in images where isLastPushed(image) == nil {
+        for image in images where repositoryEmptied(by: image) == nil {
             take(image, .pressure(now - image.lastUsed))
             taken.insert(image.id)
             if self.pressure?.isRelieved ?? true { break }
@@ -94,7 +94,7 @@ struct ImageSelection {
     }
 
     /// The repository of which nothing would be left that nobody can fetch again.
-    private func isLastPushed(_ image: ImageUse) -> String? {
+    private func repositoryEmptied(by image: ImageUse) -> String? {
         guard !image.fetched, !rules.takesLastPushed else { return nil }
         return Self.repositories(image).sorted().first { remaining[$0, default: 0] <= 1 }
     }

@@ -7,21 +7,25 @@ extension DockerEngine {
         try await translating {
             let images = try await summaries()
             let listedVolumes: VolumeList = try await api.get("/volumes")
-            let containers = try await containerSummaries(all: true)
+            let containers = try await containerSummaries(all: true, as: MountingContainer.self)
+            let summaries = containers.map(\.summary)
+            var names = KnownImageNames()
             var uses: [ContainerUse] = []
-            for summary in containers {
-                if let use = try await use(of: summary) { uses.append(use) }
+            for summary in summaries {
+                let container = Self.container(summary, &names)
+                if let use = try await use(of: summary, container) { uses.append(use) }
             }
             return .init(
                 containers: uses,
-                images: images.map { use(of: $0, by: containers) },
+                images: images.map { use(of: $0, by: summaries) },
                 volumes: (listedVolumes.volumes ?? []).map { Self.use(of: $0, by: containers) })
         }
     }
 
     /// - Returns: nil for a container that went away meanwhile.
-    private func use(of summary: ContainerSummary) async throws -> ContainerUse? {
-        let container = Self.container(summary)
+    private func use(
+        of summary: ContainerSummary, _ container: Container
+    ) async throws -> ContainerUse? {
         var use = ContainerUse(
             id: container.id, name: container.name, image: container.image,
             imageID: container.imageID, state: container.state, labels: container.labels,
@@ -64,15 +68,14 @@ extension DockerEngine {
             id: image.id, names: image.names, digests: image.digests,
             labels: summary.labels ?? [:], size: image.size, created: image.created,
             fetched: dialect.digestsTellOfFetching && !image.digests.isEmpty, managed: false,
-            container: containers.first { Self.isSameImage($0.imageID, image.id) }
-                .map(Self.name))
+            container: containers.first { $0.isMade(of: image.id) }.map(Self.name))
     }
 
     /// The label that Docker gives to those since 23.
     private static let anonymousLabel = "com.docker.volume.anonymous"
 
     private static func use(
-        of document: VolumeDocument, by containers: [ContainerSummary]
+        of document: VolumeDocument, by containers: [MountingContainer]
     ) -> VolumeUse {
         let volume = Volume(document)
         var labels = volume.labels
@@ -80,9 +83,8 @@ extension DockerEngine {
         return VolumeUse(
             name: volume.name, labels: labels, created: volume.created,
             anonymous: isAnonymous(document), managed: document.isOwn,
-            container: containers.first { container in
-                (container.mounts ?? []).contains { $0.name == volume.name }
-            }.map(name))
+            container: containers.first { $0.mounts(volume: volume.name) }
+                .map { name($0.summary) })
     }
 
     /// Engines make up names of 64 hexadecimal digits; who asks us for a volume without a name
@@ -101,9 +103,7 @@ extension DockerEngine {
     ) async throws -> Bool {
         try await translating {
             guard let container = try await findContainer(wanted.id) else { return false }
-            let name =
-                container.name.hasPrefix("/")
-                ? String(container.name.dropFirst()) : container.name
+            let name = InstanceName.withoutSlash(container.name)
             try requireOwn(container, named: name)
             guard !UpdateName.isOne(name) else {
                 throw RuntimeError.stillNeeded(name, reason: "an update set it aside")
@@ -132,7 +132,7 @@ extension DockerEngine {
         try await translating {
             guard
                 let summary = try await summaries().first(where: {
-                    Self.isSameImage($0.id, wanted.id)
+                    ImageID.areSame($0.id, wanted.id)
                 })
             else { return false }
             let image = Self.image(summary)
@@ -141,7 +141,7 @@ extension DockerEngine {
                 throw RuntimeError.stillNeeded(name, reason: "it has other names now")
             }
             let containers = try await containerSummaries(all: true)
-            if let user = containers.first(where: { Self.isSameImage($0.imageID, image.id) }) {
+            if let user = containers.first(where: { $0.isMade(of: image.id) }) {
                 throw RuntimeError.stillNeeded(
                     name, reason: "container \(Self.name(user)) is made of it")
             }
@@ -168,7 +168,8 @@ extension DockerEngine {
     ) async throws -> Bool {
         try await translating {
             guard let volume = try await findVolume(name) else { return false }
-            let use = Self.use(of: volume, by: try await containerSummaries(all: true))
+            let use = Self.use(
+                of: volume, by: try await containerSummaries(all: true, as: MountingContainer.self))
             guard use.anonymous, use.labels.isEmpty else {
                 throw RuntimeError.stillNeeded(name, reason: "somebody named or labelled it")
             }

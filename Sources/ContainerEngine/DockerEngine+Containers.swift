@@ -17,24 +17,28 @@ extension DockerEngine {
             // status, whether `all` is set or not.
             let listed = try await containerSummaries(all: all || filters["status"] != nil)
             var containers: [Container] = []
-            for summary in listed
-            where (limit <= 0 || containers.count < limit) && !UpdateName.isOne(Self.name(summary))
-            {
-                let container = Self.container(summary)
-                if Filters.matches(filters, container) { containers.append(container) }
+            var names = KnownImageNames()
+            for summary in listed where limit <= 0 || containers.count < limit {
+                let container = Self.container(summary, &names)
+                if !UpdateName.isOne(container.name), Filters.matches(filters, container) {
+                    containers.append(container)
+                }
             }
             return containers
         }
     }
 
-    func containerSummaries(all: Bool) async throws -> [ContainerSummary] {
+    /// - Parameter type: what to read of each.
+    func containerSummaries<Summary: Decodable>(
+        all: Bool, as type: Summary.Type = ContainerSummary.self
+    ) async throws -> [Summary] {
         try await api.get("/containers/json", all ? [("all", "1")] : [])
     }
 
     static func name(_ summary: ContainerSummary) -> String {
         // Links give a container further names, with two slashes.
-        let own = summary.names?.first { !$0.dropFirst().contains("/") } ?? ""
-        return own.hasPrefix("/") ? String(own.dropFirst()) : own
+        InstanceName.withoutSlash(
+            summary.names?.first { !$0.utf8.dropFirst().contains(UInt8(ascii: "/")) } ?? "")
     }
 
     static func state(_ summary: ContainerSummary) -> Container.State {
@@ -52,14 +56,14 @@ extension DockerEngine {
         }
     }
 
-    static func container(_ summary: ContainerSummary) -> Container {
-        let labels = summary.labels ?? [:]
-        return Container(
-            id: summary.id, name: name(summary),
-            image: ImageName(engineName: labels[EngineLabel.image] ?? summary.image ?? ""),
-            imageID: summary.imageID.map { $0.hasPrefix("sha256:") ? $0 : "sha256:\($0)" } ?? "",
-            state: state(summary), labels: EngineLabel.hidden(in: labels),
-            created: summary.created ?? 0)
+    /// - Parameter names: those of the list that the summary is of.
+    static func container(
+        _ summary: ContainerSummary, _ names: inout KnownImageNames
+    ) -> Container {
+        Container(
+            id: summary.id, name: name(summary), image: names.name(of: summary),
+            imageID: summary.imageID.map(ImageID.full) ?? "", state: state(summary),
+            labels: EngineLabel.hidden(in: summary.labels ?? [:]), created: summary.created ?? 0)
     }
 
     /// The container with exactly this name or id. (Engines also take the beginning of an id,
@@ -90,7 +94,7 @@ extension DockerEngine {
             // Asked before it is stopped, which would be half of what was wanted.
             if restart { try await admitAgain(container, named: name) }
             if container.isUp { try await stop(container, named: name, force: force) }
-            if restart { try await startAgain(container, named: name) }
+            if restart { try await start(container.id, nil, named: name) }
         }
     }
 
@@ -117,16 +121,6 @@ extension DockerEngine {
         }
     }
 
-    /// Starts a container that exists.
-    func startAgain(_ container: ContainerDocument, named name: String) async throws {
-        do {
-            try await api.call("POST", "/containers/\(container.id)/start")
-        } catch let failure as EngineAPI.Failure {
-            throw EngineTexts.startFailure(
-                failure.message, of: ContainerSpec(name: name), named: name)
-        }
-    }
-
     // MARK: Remove
 
     public func remove(container name: String, force: Bool) async throws {
@@ -136,18 +130,9 @@ extension DockerEngine {
             guard force || !container.isUp else {
                 throw RuntimeError.containerRunning(name: name)
             }
-            do {
-                try await delete(container.id)
-            } catch let failure as EngineAPI.Failure where failure.status == 404 {
+            guard try await delete(container.id) else {
                 throw RuntimeError.containerNotFound(name: name)
             }
         }
-    }
-
-    /// Removes a container and the volumes that are only its own.
-    func delete(_ id: String) async throws {
-        try await api.call(
-            "DELETE", "/containers/\(id)", [("force", "1"), ("v", "1")],
-            timeout: Self.stopTimeout)
     }
 }

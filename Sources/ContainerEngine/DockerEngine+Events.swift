@@ -64,7 +64,7 @@ extension DockerEngine {
     }
 
     /// 1795510499 s and `006668596` for `2026-11-24T08:54:59.006668596Z` (RFC 3339).
-    static func unixTime(_ text: String) -> (seconds: Int64, fraction: String)? {
+    nonisolated static func unixTime(_ text: String) -> (seconds: Int64, fraction: String)? {
         var whole = text
         var fraction = "0"
         if let dot = text.firstIndex(of: ".") {

@@ -27,7 +27,7 @@ extension DockerEngine {
         for name in (summary.repoTags ?? []).compactMap({ ImageName(engineName: $0) })
         where !names.contains(name) { names.append(name) }
         return Image(
-            id: summary.id.hasPrefix("sha256:") ? summary.id : "sha256:\(summary.id)",
+            id: ImageID.full(summary.id),
             names: names, size: summary.size ?? 0, created: summary.created ?? 0,
             digests: (summary.repoDigests ?? []).filter { !$0.contains("<none>") })
     }
@@ -161,10 +161,11 @@ extension DockerEngine {
         try await translating {
             let found = try await findImage(image)
             try requireOwn(found)
+            var names = KnownImageNames()
             let users = try await containerSummaries(all: true).filter {
                 // Those of another of its names keep the image, not this name.
-                Self.isSameImage($0.imageID, found.id)
-                    && (found.tags.count == 1 || Self.container($0).image == found.name)
+                $0.isMade(of: found.id)
+                    && (found.tags.count == 1 || names.name(of: $0) == found.name)
             }
             let running = users.first { Self.isUp($0) }
             if let user = running ?? (force ? nil : users.first) {
@@ -191,21 +192,11 @@ extension DockerEngine {
     /// Docker does in this case. Only Podman's own API can.
     private func untag(_ image: FoundImage) async throws {
         let reference = try? ImageReference(parsing: image.engineName)
-        let prefix = api.prefix
-        defer { api.prefix = prefix }
-        api.prefix = "/v4.0.0/libpod"
         try await api.call(
             "POST", "/images/\(percentEncoded(image.engineName))/untag",
             [
                 ("repo", reference?.repository ?? ""),
                 ("tag", reference?.tag ?? ImageReference.defaultTag),
-            ])
-    }
-
-    static func isSameImage(_ one: String?, _ other: String) -> Bool {
-        func bare(_ id: String) -> Substring {
-            id.hasPrefix("sha256:") ? id.dropFirst("sha256:".count) : id[...]
-        }
-        return one.map { bare($0) == bare(other) } ?? false
+            ], prefix: "/v4.0.0/libpod")
     }
 }

@@ -105,17 +105,7 @@ extension DockerEngine {
             return .mayReturn(nil)
         }
         if container.isUp { return .runs }
-        guard dialect.restartsLookEnded, let policy = container.hostConfig?.restartPolicy else {
-            return .isDone
-        }
-        switch policy.name {
-        case "always", "unless-stopped": return .mayReturn(Self.revivalTime)
-        case "on-failure":
-            let most = policy.maximumRetryCount ?? 0
-            let mayTryAgain = most == 0 || container.restartCount ?? 0 < most
-            return container.state.exitCode ?? 0 != 0 && mayTryAgain
-                ? .mayReturn(Self.revivalTime) : .isDone
-        default: return .isDone
-        }
+        return dialect.restartsLookEnded && Self.mayRestart(container)
+            ? .mayReturn(Self.revivalTime) : .isDone
     }
 }

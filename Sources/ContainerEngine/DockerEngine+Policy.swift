@@ -112,8 +112,8 @@ extension DockerEngine {
     /// image that was asked for.
     func requireImage(_ image: FoundImage, in id: String, named name: String) async throws {
         let created = try await findContainer(id)
-        guard !Self.isSameImage(created?.image, image.id) else { return }
-        await EventLoop.task { [self] in try? await delete(id) }.value
+        if let made = created?.image, ImageID.areSame(made, image.id) { return }
+        await EventLoop.task { [self] in _ = try? await delete(id) }.value
         throw RuntimeError.startFailed(
             name: name, reason: "image \(image.name) was replaced in this very moment")
     }
@@ -123,6 +123,6 @@ extension DockerEngine {
     }
 
     static func digest(_ id: String) -> Digest? {
-        Digest(id.hasPrefix("sha256:") ? id : "sha256:\(id)")
+        Digest(ImageID.full(id))
     }
 }

@@ -27,7 +27,7 @@ extension DockerEngine {
                 try await api.call("POST", "/containers/\(id)/start")
             } catch {
                 // Not in this task, which may be cancelled: it would keep the name for ever.
-                await EventLoop.task { [self] in try? await delete(id) }.value
+                await EventLoop.task { [self] in _ = try? await delete(id) }.value
                 guard let failure = error as? EngineAPI.Failure else { throw error }
                 throw EngineTexts.startFailure(failure.message, of: spec, named: name)
             }
@@ -48,7 +48,7 @@ extension DockerEngine {
             throw RuntimeError.containerExists(name: spec.name)
         }
         try await admitAgain(container, named: spec.name)
-        try await startAgain(container, named: spec.name)
+        try await start(container.id, nil, named: spec.name)
         return spec.name
     }
 
@@ -82,10 +82,10 @@ extension DockerEngine {
         }
         if !spec.ports.isEmpty, network != "host" {
             let taken = Set(
-                try await containerSummaries(all: false).filter { $0.id != old }.flatMap {
-                    container in
-                    (container.ports ?? []).filter { $0.type != "udp" }.compactMap(\.publicPort)
-                })
+                try await containerSummaries(all: false, as: PublishingContainer.self)
+                    .filter { $0.id != old }.flatMap { container in
+                        (container.ports ?? []).filter { $0.type != "udp" }.compactMap(\.publicPort)
+                    })
             if let port = spec.ports.first(where: { taken.contains($0.external) }) {
                 throw RuntimeError.portInUse(port.external)
             }

@@ -1,5 +1,6 @@
 import DevicePolicy
 import FoundationEssentials
+import JSON
 import RuntimeAPI
 import SystemIO
 
@@ -23,7 +24,7 @@ extension DockerEngine {
         let labels = document.config?.labels ?? [:]
         var details = ContainerDetails(
             id: document.id,
-            name: document.name.hasPrefix("/") ? String(document.name.dropFirst()) : document.name,
+            name: InstanceName.withoutSlash(document.name),
             isUp: document.isUp, spec: keptSpec(of: document))
         details.exitCode = document.state.exitCode ?? 0
         details.createdAt = document.created ?? ""
@@ -67,10 +68,8 @@ extension DockerEngine {
 
     /// Keeps what a container is started with, so that an update can take it over.
     static func keep(_ spec: ContainerSpec, in document: inout CreateDocument) throws {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = .sortedKeys
         document.labels[EngineLabel.spec] = String(
-            decoding: try encoder.encode(spec), as: UTF8.self)
+            decoding: try CanonicalJSON.encode(spec), as: UTF8.self)
     }
 
     public func validate(_ spec: ContainerSpec, replacing old: ContainerDetails) async throws {
@@ -167,15 +166,21 @@ extension DockerEngine {
     }
 
     public func discard(_ id: String, keepingVolumes: Bool) async throws {
-        try await translating {
-            do {
-                try await api.call(
-                    "DELETE", "/containers/\(id)",
-                    [("force", "1"), ("v", keepingVolumes ? "0" : "1")],
-                    timeout: Self.stopTimeout)
-            } catch let failure as EngineAPI.Failure where failure.status == 404 {
-                // It is gone already.
-            }
+        // One that is gone already is as good.
+        try await translating { _ = try await delete(id, keepingVolumes: keepingVolumes) }
+    }
+
+    /// Removes a container, running or not, and the volumes that are only its own.
+    ///
+    /// - Returns: false when there is none.
+    func delete(_ id: String, keepingVolumes: Bool = false) async throws -> Bool {
+        do {
+            try await api.call(
+                "DELETE", "/containers/\(id)",
+                [("force", "1"), ("v", keepingVolumes ? "0" : "1")], timeout: Self.stopTimeout)
+            return true
+        } catch let failure as EngineAPI.Failure where failure.status == 404 {
+            return false
         }
     }
 

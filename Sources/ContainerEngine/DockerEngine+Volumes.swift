@@ -1,5 +1,4 @@
 import DevicePolicy
-import FoundationEssentials
 import RuntimeAPI
 
 extension DockerEngine {
@@ -38,11 +37,9 @@ extension DockerEngine {
             }
             if !volume.isOwn { try policies.policy.checkForeign("volume \(name)") }
             // Podman's force would take the containers along.
-            let users = try await containerSummaries(all: true).filter { container in
-                (container.mounts ?? []).contains { $0.name == name }
-            }
-            if let user = users.first {
-                throw RuntimeError.volumeInUse(name, container: Self.name(user))
+            let containers = try await containerSummaries(all: true, as: MountingContainer.self)
+            if let user = containers.first(where: { $0.mounts(volume: name) }) {
+                throw RuntimeError.volumeInUse(name, container: Self.name(user.summary))
             }
             do {
                 try await api.call(
@@ -86,17 +83,6 @@ extension Volume {
             name: document.name, driver: document.driver ?? VolumeSpec.localDriver,
             options: document.options ?? [:],
             labels: EngineLabel.hidden(in: document.labels ?? [:]),
-            created: document.created.flatMap(Self.seconds) ?? 0)
-    }
-
-    /// Of RFC 3339, with a fraction or without, in any zone.
-    private static func seconds(_ text: String) -> Int64? {
-        var text = text
-        if let dot = text.firstIndex(of: ".") {
-            let zone = text[text.index(after: dot)...].firstIndex { !$0.isNumber }
-            text = String(text[..<dot]) + (zone.map { text[$0...] } ?? "Z")
-        }
-        guard let date = try? Date(text, strategy: .iso8601) else { return nil }
-        return Int64(date.timeIntervalSince1970)
+            created: document.created.flatMap(DockerEngine.unixTime)?.seconds ?? 0)
     }
 }

@@ -14,31 +14,25 @@ public final class DockerEngine: ContainerEngine {
     public var name: String { dialect.rawValue }
 
     /// Where the engines' sockets are by default, Docker's first.
-    public static let usualSockets: [(kind: Kind, path: String)] = [
+    public static let usualSockets: [(dialect: EngineDialect, path: String)] = [
         (.docker, "/run/docker.sock"), (.docker, "/var/run/docker.sock"),
         (.podman, "/run/podman/podman.sock"),
     ]
 
-    /// Which of the two engines.
-    public enum Kind: String, CaseIterable, Sendable {
-        case docker
-        case podman
-    }
-
     /// Asks the engine behind a socket what it is.
     ///
     /// - Parameters:
-    ///   - expected: the kind it has to be; nil for either.
+    ///   - expected: what it has to be; nil for either.
     ///   - policies: whose policy everything has to pass that the engine is asked to change.
-    /// - Throws: `RuntimeError.engineUnavailable` when nobody answers or it is the wrong kind.
+    /// - Throws: `RuntimeError.engineUnavailable` when nobody answers or it is the other one.
     public static func connect(
-        to socket: String, expecting expected: Kind? = nil, policies: any PolicyProvider
+        to socket: String, expecting expected: EngineDialect? = nil, policies: any PolicyProvider
     ) async throws -> DockerEngine {
         let api = try EngineAPI(socket: socket)
         do {
             let version = try await api.get("/version", as: VersionDocument.self)
             let dialect: EngineDialect = version.isPodman ? .podman : .docker
-            if let expected, expected.rawValue != dialect.rawValue {
+            if let expected, expected != dialect {
                 throw RuntimeError.engineUnavailable(
                     reason: "\(dialect) answers at \(socket), not \(expected)")
             }

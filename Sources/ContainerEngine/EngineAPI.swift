@@ -81,14 +81,15 @@ final class EngineAPI {
 
     /// A request whose answer is short, with its body.
     ///
+    /// - Parameter prefix: in place of ``prefix``, for what another API of the engine's has.
     /// - Throws: `Failure` for a status of 400 and more.
     @discardableResult
     func call(
         _ method: String, _ path: String, _ query: [(String, String)] = [], body: HTTPBody? = nil,
-        type: String? = nil, timeout: Duration? = EngineAPI.usualTimeout
+        type: String? = nil, timeout: Duration? = EngineAPI.usualTimeout, prefix: String? = nil
     ) async throws -> [UInt8] {
         let response = try await open(
-            method, path, query, body: body, type: type, timeout: timeout)
+            method, path, query, body: body, type: type, timeout: timeout, prefix: prefix)
         do {
             return try await response.collect(upTo: Self.largestAnswer)
         } catch let error as HTTPError {
@@ -101,9 +102,9 @@ final class EngineAPI {
     /// - Throws: `Failure` for a status of 400 and more.
     func open(
         _ method: String, _ path: String, _ query: [(String, String)] = [], body: HTTPBody? = nil,
-        type: String? = nil, timeout: Duration? = EngineAPI.usualTimeout
+        type: String? = nil, timeout: Duration? = EngineAPI.usualTimeout, prefix: String? = nil
     ) async throws -> HTTPResponse {
-        var url = "http://engine\(prefix)\(path)"
+        var url = "http://engine\(prefix ?? self.prefix)\(path)"
         for (index, (key, value)) in query.enumerated() {
             url += "\(index == 0 ? "?" : "&")\(key)=\(percentEncoded(value))"
         }
@@ -130,7 +131,15 @@ final class EngineAPI {
 
     private func decode<Answer: Decodable>(_ bytes: [UInt8]) throws -> Answer {
         do {
-            return try JSONDecoder().decode(Answer.self, from: Data(bytes))
+            return try bytes.withUnsafeBytes { bytes in
+                // The longest lists are megabytes, and what is decoded keeps none of them.
+                let data = bytes.baseAddress.map {
+                    Data(
+                        bytesNoCopy: UnsafeMutableRawPointer(mutating: $0), count: bytes.count,
+                        deallocator: .none)
+                }
+                return try JSONDecoder().decode(Answer.self, from: data ?? Data())
+            }
         } catch {
             throw RuntimeError.engineFailed(reason: "its answer is not understood: \(error)")
         }

@@ -1,5 +1,7 @@
+import OCI
+
 /// Where Docker and Podman, which speak one API, differ.
-enum EngineDialect: String, Sendable {
+public enum EngineDialect: String, CaseIterable, Sendable {
     case docker
     case podman
 
@@ -16,11 +18,8 @@ enum EngineDialect: String, Sendable {
         switch self {
         case .docker: return repository
         case .podman:
-            let first = repository.split(separator: "/", maxSplits: 1).first ?? ""
-            let hasRegistry =
-                repository.contains("/")
-                && (first.contains(".") || first.contains(":") || first == "localhost")
-            return hasRegistry ? repository : "localhost/\(repository)"
+            return ImageReference.registry(of: repository) == nil
+                ? "localhost/\(repository)" : repository
         }
     }
 

@@ -66,23 +66,6 @@ struct ImageDocument: Decodable {
 }
 
 struct ContainerSummary: Decodable {
-    struct Port: Decodable {
-        var publicPort: UInt16?
-        var type: String?
-
-        private enum CodingKeys: String, CodingKey {
-            case publicPort = "PublicPort"
-            case type = "Type"
-        }
-    }
-    struct Mount: Decodable {
-        /// A volume's; none for a bind.
-        var name: String?
-
-        private enum CodingKeys: String, CodingKey {
-            case name = "Name"
-        }
-    }
     var id: String
     var names: [String]?
     var image: String?
@@ -90,8 +73,8 @@ struct ContainerSummary: Decodable {
     var state: String?
     var labels: [String: String]?
     var created: Int64?
-    var ports: [Port]?
-    var mounts: [Mount]?
+
+    func isMade(of image: String) -> Bool { imageID.map { ImageID.areSame($0, image) } ?? false }
 
     private enum CodingKeys: String, CodingKey {
         case id = "Id"
@@ -101,8 +84,53 @@ struct ContainerSummary: Decodable {
         case state = "State"
         case labels = "Labels"
         case created = "Created"
-        case ports = "Ports"
+    }
+}
+
+/// A container of the list as whoever asks for volumes' users has to see it: for the others the
+/// mounts would be most of what there is to read.
+struct MountingContainer: Decodable {
+    struct Mount: Decodable {
+        /// A volume's; none for a bind.
+        var name: String?
+
+        private enum CodingKeys: String, CodingKey {
+            case name = "Name"
+        }
+    }
+    var summary: ContainerSummary
+    var mounts: [Mount]?
+
+    init(from decoder: any Decoder) throws {
+        summary = try ContainerSummary(from: decoder)
+        mounts = try decoder.container(keyedBy: CodingKeys.self)
+            .decodeIfPresent([Mount].self, forKey: .mounts)
+    }
+
+    func mounts(volume name: String) -> Bool { mounts?.contains { $0.name == name } ?? false }
+
+    private enum CodingKeys: String, CodingKey {
         case mounts = "Mounts"
+    }
+}
+
+/// A container of the list as far as its ports go.
+struct PublishingContainer: Decodable {
+    struct Port: Decodable {
+        var publicPort: UInt16?
+        var type: String?
+
+        private enum CodingKeys: String, CodingKey {
+            case publicPort = "PublicPort"
+            case type = "Type"
+        }
+    }
+    var id: String
+    var ports: [Port]?
+
+    private enum CodingKeys: String, CodingKey {
+        case id = "Id"
+        case ports = "Ports"
     }
 }
 

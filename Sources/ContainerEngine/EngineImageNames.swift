@@ -26,25 +26,25 @@ extension ImageName {
     }
 }
 
-/// The labels that tell of a container's location (gNOI Containerz, ListContainerResponse).
-enum LocationLabel {
-    static let intended = "net.openconfig.containerz.location.intended"
-    static let actual = "net.openconfig.containerz.location.actual"
-    static let reason = "net.openconfig.containerz.location.reason"
+/// What names of images in a list have come to: many containers are of few images.
+struct KnownImageNames {
+    private var known: [String: ImageName?] = [:]
 
-    static func value(_ location: ContainerSpec.Location) -> String {
-        switch location {
-        case .primary: "L_PRIMARY"
-        case .backup: "L_BACKUP"
-        case .all: "L_ALL"
-        }
+    /// What a container was started from, as ``ImageName/init(engineName:)``.
+    mutating func name(of container: ContainerSummary) -> ImageName? {
+        let text = container.labels?[EngineLabel.image] ?? container.image ?? ""
+        if let name = known[text] { return name }
+        let name = ImageName(engineName: text)
+        known.updateValue(name, forKey: text)
+        return name
     }
+}
 
-    /// The labels of a container on a device whose only supervisor runs everything.
-    static func labels(for location: ContainerSpec.Location) -> [String: String] {
-        [
-            intended: value(location), actual: value(.primary),
-            reason: location == .backup ? "this device has only a primary supervisor" : "",
-        ]
-    }
+/// An engine's id of an image, the digest of its configuration. Podman leaves out the algorithm.
+enum ImageID {
+    static let prefix = "sha256:"
+
+    static func full(_ id: String) -> String { id.hasPrefix(prefix) ? id : prefix + id }
+
+    static func areSame(_ one: String, _ other: String) -> Bool { full(one) == full(other) }
 }

@@ -16,7 +16,9 @@ enum EngineLabel {
 
     /// What clients see: labels without those of ours.
     static func hidden(in labels: [String: String]) -> [String: String] {
-        labels.filter { !all.contains($0.key) }
+        var visible = labels
+        for label in all { visible[label] = nil }
+        return visible
     }
 
     /// Nobody else may set them: they tell what is ours.

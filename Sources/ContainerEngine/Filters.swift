@@ -34,7 +34,8 @@ enum Filters {
     static func matches(_ filters: Runtime.Filters, _ container: Container) -> Bool {
         filters.allSatisfy { key, values in
             switch key {
-            case "name": values.contains { matches(pattern: withoutSlash($0), container.name) }
+            case "name":
+                values.contains { matches(pattern: InstanceName.withoutSlash($0), container.name) }
             case "id": values.contains { !$0.isEmpty && container.id.hasPrefix($0) }
             case "label": values.allSatisfy { hasLabel($0, container.labels) }
             case "status": values.contains(container.state.rawValue)
@@ -92,9 +93,5 @@ enum Filters {
         let parts = wanted.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
         guard let value = labels[String(parts[0])] else { return false }
         return parts.count == 1 || value == parts[1]
-    }
-
-    private static func withoutSlash(_ name: String) -> String {
-        name.hasPrefix("/") ? String(name.dropFirst()) : name
     }
 }

@@ -1,3 +1,4 @@
+import OCI
 import RuntimeAPI
 
 /// The rule for names of containers, which both engines have.
@@ -7,6 +8,11 @@ public enum InstanceName {
     public static func mayBeInstance(_ name: String) -> Bool {
         !UpdateName.isOne(name)
             && !(name.utf8.count == 64 && name.allSatisfy { $0.isASCII && $0.isHexDigit })
+    }
+
+    /// Engines say a container's name with a slash in front of it.
+    static func withoutSlash(_ name: String) -> String {
+        name.utf8.first == UInt8(ascii: "/") ? String(Substring(name.utf8.dropFirst())) : name
     }
 
     /// So that it fits into a host name and a file name.
@@ -45,12 +51,7 @@ public enum InstanceName {
     }
 
     /// What somebody gave as a name, fit for a message.
-    static func printable(_ text: String) -> String {
-        let shown = text.unicodeScalars.prefix(80).map {
-            $0.value < 0x20 || $0.value == 0x7F ? "?" : String($0)
-        }
-        return shown.joined() + (text.unicodeScalars.count > 80 ? "…" : "")
-    }
+    static func printable(_ text: String) -> String { ImageReferenceError.printable(text) }
 
     private static func isAlphanumeric(_ byte: UInt8) -> Bool {
         switch byte {

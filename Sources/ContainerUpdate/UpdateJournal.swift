@@ -3,11 +3,14 @@ import Glibc
 import SystemIO
 
 /// The records of updates, a file for each instance, written so that a power cut leaves the one
-/// before or the one after.
+/// before or the one after. Whoever writes one waits until it is on the disk; nobody else does.
 @EventLoop
 public final class UpdateJournal {
     private let folder: Folder
+    /// As they are on the disk.
     private(set) var records: [String: UpdateRecord] = [:]
+    /// Of two changes the later one has to win.
+    private let turns = Turns()
 
     private static let suffix = ".json"
 
@@ -29,18 +32,42 @@ public final class UpdateJournal {
     }
 
     /// Puts a record in place of the one before, on the disk as well.
-    func write(_ record: UpdateRecord) throws {
-        try folder.replace(
-            "\(record.instance)\(Self.suffix)", with: Array(try JSONEncoder().encode(record)))
+    func write(_ record: UpdateRecord) async throws {
+        try await turns.take { try await put(record) }
+    }
+
+    /// The instance is not looked after any more; a record of an update under way is left.
+    func endWatch(of instance: String) async throws {
+        try await turns.take {
+            guard var record = records[instance], !record.isUnfinished else { return }
+            record.watchedUntil = nil
+            try await put(record)
+        }
+    }
+
+    /// Removes the record of an update that has ended.
+    func forget(_ instance: String) async throws {
+        // Asked in its turn: the next update may have begun meanwhile.
+        try await turns.take {
+            guard let record = records[instance], !record.isUnfinished else { return }
+            let (folder, path) = (folder, "\(folder.path)/\(instance)\(Self.suffix)")
+            try await onDisk {
+                try check("unlink", on: path) { unlink(path) }
+                try folder.synchronise()
+            }
+            records[instance] = nil
+        }
+    }
+
+    private func put(_ record: UpdateRecord) async throws {
+        let (folder, name) = (folder, "\(record.instance)\(Self.suffix)")
+        let bytes = Array(try JSONEncoder().encode(record))
+        try await onDisk { try folder.replace(name, with: bytes) }
         records[record.instance] = record
     }
 
-    func remove(_ instance: String) throws {
-        guard records[instance] != nil else { return }
-        try check("unlink", on: path(instance)) { unlink(path(instance)) }
-        try folder.synchronise()
-        records[instance] = nil
+    /// A disk may take its time, which nobody else's calls should have to wait for.
+    private func onDisk(_ body: @escaping @Sendable () throws -> Void) async throws {
+        try await withOwnThread(named: "journal", body)
     }
-
-    private func path(_ instance: String) -> String { "\(folder.path)/\(instance)\(Self.suffix)" }
 }

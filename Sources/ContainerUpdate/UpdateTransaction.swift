@@ -26,7 +26,7 @@ struct UpdateTransaction {
         // Nothing is stopped before everything that can fail without that has been done.
         let newID = try await engine.create(spec, replacing: old)
         record.newID = newID
-        try journal.write(record)
+        try await journal.write(record)
         try Task.checkCancellation()
         if record.restart != .init() { try await engine.setRestart(oldID, .init()) }
         try await engine.stop(oldID)
@@ -46,7 +46,7 @@ struct UpdateTransaction {
         }
         try Task.checkCancellation()
         record.state = .committed
-        try journal.write(record)
+        try await journal.write(record)
     }
 
     /// After the commit: the old one goes. Its volumes are the new one's.
@@ -54,7 +54,7 @@ struct UpdateTransaction {
         var record = record
         try await engine.discard(record.oldID, keepingVolumes: true)
         record.state = .done
-        try journal.write(record)
+        try await journal.write(record)
     }
 
     /// Before the commit: back to the old container as it was.
@@ -67,7 +67,7 @@ struct UpdateTransaction {
         record.newID = nil
         record.state = .failed
         record.error = reason
-        try journal.write(record)
+        try await journal.write(record)
     }
 
     /// Makes the old container what it was, from whatever state.

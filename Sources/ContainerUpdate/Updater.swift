@@ -93,10 +93,9 @@ public final class Updater {
     }
 
     /// The instance is gone, and so is what there was to tell of its last update.
-    public func forget(_ instance: String) {
-        guard let record = journal.records[instance], !record.isUnfinished else { return }
+    public func forget(_ instance: String) async {
         do {
-            try journal.remove(instance)
+            try await journal.forget(instance)
         } catch {
             logger.warning(
                 "the record of an update cannot be removed",
@@ -106,7 +105,9 @@ public final class Updater {
 
     /// Adds what is known of the containers' last updates.
     public func annotate(_ containers: [Container]) -> [Container] {
-        containers.map { container in
+        // As nearly always.
+        guard !journal.records.isEmpty else { return containers }
+        return containers.map { container in
             guard let record = journal.records[container.name] else { return container }
             var container = container
             if record.isUnfinished {
@@ -139,7 +140,7 @@ public final class Updater {
         do {
             plan = try await self.plan(instance, image, settings)
             try Task.checkCancellation()
-            try journal.write(plan.record)
+            try await journal.write(plan.record)
         } catch {
             totals.failed += 1
             release(instance)
@@ -298,19 +299,13 @@ public final class Updater {
     private func endWatch(_ instance: String) async {
         guard let watch = watches.removeValue(forKey: instance) else { return }
         watch.cancel()
-        endWatchInJournal(instance)
-        await watch.value
-    }
-
-    private func endWatchInJournal(_ instance: String) {
-        guard var record = journal.records[instance], !record.isUnfinished else { return }
-        record.watchedUntil = nil
         do {
-            try journal.write(record)
+            try await journal.endWatch(of: instance)
         } catch {
             logger.warning(
                 "the record of an update cannot be written",
                 metadata: ["container": "\(instance)", "reason": "\(error)"])
         }
+        await watch.value
     }
 }

@@ -5,8 +5,8 @@ import RuntimeAPI
 /// What may run on a device: which images, with what of the host. containerz-policy(5) describes
 /// the file that it is read from.
 ///
-/// Pure: it is given what is known of an image, its volumes and the file system, and says yes or
-/// throws `RuntimeError.notPermitted` with the rule that says no.
+/// It is given what is known of an image and its volumes, asks a ``PathResolver`` where paths of the
+/// device lead, and says yes or throws `RuntimeError.notPermitted` with the rule that says no.
 public struct DevicePolicy: Hashable, Sendable {
     /// What is allowed, and what is not although it is allowed.
     public struct Rules<Entry: Hashable & Sendable>: Hashable, Sendable {
@@ -98,7 +98,8 @@ public struct DevicePolicy: Hashable, Sendable {
         Array(Set(signatures.flatMap(\.keys))).sorted()
     }
 
-    /// The name of a rule, as refusals and the file have it.
+    /// The name of a rule, as refusals have it: that of its key in the file, but for
+    /// ``ownership``, whose key is `foreign`.
     enum Rule: String {
         case images, hostPaths, devices, capabilities, networks, ports, users, limits, mountTypes
         case volumeDrivers, plugins, signatures, ownership

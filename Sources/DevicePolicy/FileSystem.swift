@@ -1,5 +1,11 @@
 import Glibc
 
+/// The file system, as far as a policy has to know it.
+public protocol PathResolver: Sendable {
+    /// The path without symbolic links; what of it does not exist is left as it is.
+    func resolve(_ path: String) -> String
+}
+
 /// The device's own file system.
 public struct FileSystem: PathResolver {
     public init() {}

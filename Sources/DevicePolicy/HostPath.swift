@@ -37,9 +37,3 @@ public struct HostPath: Hashable, Sendable, CustomStringConvertible {
         other.parts.isEmpty ? parts.isEmpty : isWithin(other) || other.isWithin(self)
     }
 }
-
-/// The file system, as far as a policy has to know it.
-public protocol PathResolver: Sendable {
-    /// The path without symbolic links; what of it does not exist is left as it is.
-    func resolve(_ path: String) -> String
-}

@@ -21,13 +21,7 @@ public enum ImagePattern: Hashable, Sendable, CustomStringConvertible {
         guard !text.isEmpty, !text.contains("@"), !text.contains(where: \.isWhitespace) else {
             return nil
         }
-        var name = text
-        for prefix in ["docker.io/library/", "docker.io/", "localhost/"]
-        where name.hasPrefix(prefix) {
-            name.removeFirst(prefix.count)
-            break
-        }
-        self = .name(Glob(name))
+        self = .name(Glob(ImageReference.withoutEnginePrefix(text)))
     }
 
     /// - Parameter digest: of the image's configuration; nil where nobody knows it yet.

@@ -1,6 +1,7 @@
 import FoundationEssentials
 
-/// Any JSON, for callers that know an interface only at run time.
+/// Any JSON, for what no type describes: files that people write, what programs print, and calls
+/// of methods that are known only at run time.
 public enum JSONValue: Codable, Hashable, Sendable {
     case null
     case bool(Bool)

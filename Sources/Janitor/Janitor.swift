@@ -67,7 +67,7 @@ public final class Janitor {
             if let pressure = plan.pressure {
                 summary.reachedLowWater = pressure.isRelieved
                 if !isDryRun {
-                    summary.reachedLowWater = try await relieve(tried, &summary, report)
+                    summary.reachedLowWater = try await relieve(tried, tell)
                 }
             }
             if !isDryRun, summary.count > 0 {
@@ -108,8 +108,7 @@ public final class Janitor {
     ///
     /// - Returns: whether there is enough room.
     private func relieve(
-        _ tried: Set<Decision.Subject>, _ summary: inout CleaningSummary,
-        _ report: @EventLoop (CleaningEntry) throws -> Void
+        _ tried: Set<Decision.Subject>, _ tell: @EventLoop (CleaningEntry) throws -> Void
     ) async throws -> Bool {
         var tried = tried
         var rules = rules
@@ -123,9 +122,7 @@ public final class Janitor {
             }
             guard !more.isEmpty, !isStopping else { return false }
             for decision in more where !isStopping {
-                let entry = CleaningEntry(decision, await carryOut(decision, false))
-                summary.add(entry)
-                try report(entry)
+                try tell(CleaningEntry(decision, await carryOut(decision, false)))
             }
         }
     }

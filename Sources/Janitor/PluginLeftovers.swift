@@ -68,7 +68,7 @@ extension CleaningEntry {
     /// A folder that could not be looked into.
     static func unreadable(_ folder: String, _ error: SystemError, _ kind: Kind) -> CleaningEntry {
         CleaningEntry(
-            kind, StoredFile(path: folder, size: 0, modified: 0), .aborted(0),
+            kind, StoredFile(path: folder, size: 0, modified: 0), .unreadable,
             .failed(error.description))
     }
 }

@@ -5,12 +5,8 @@ public struct ImageConfig: Codable, Hashable, Sendable {
         /// The digests of the layers' uncompressed tar archives, the base first.
         public var diffIDs: [Digest]
 
-        public init(diffIDs: [Digest]) { self.diffIDs = diffIDs }
-
         enum CodingKeys: String, CodingKey { case diffIDs = "diff_ids" }
     }
 
     public var rootfs: RootFileSystem
-
-    public init(rootfs: RootFileSystem) { self.rootfs = rootfs }
 }

@@ -62,13 +62,25 @@ public struct ImageReference: Hashable, Sendable, CustomStringConvertible {
     /// The same, named the way its users do: without the registries and the folder that engines
     /// put in front of a short name, `docker.io/library/`, `docker.io/` and `localhost/`.
     public var familiar: ImageReference {
-        var repository = self.repository
+        ImageReference(
+            trusting: Self.withoutEnginePrefix(repository), tag: tag, digest: digest)
+    }
+
+    /// A name, or a pattern of names, without what engines put in front of a short one: what one
+    /// and the same image goes by must be told in one place.
+    public static func withoutEnginePrefix(_ name: String) -> String {
         for prefix in ["docker.io/library/", "docker.io/", "localhost/"]
-        where repository.hasPrefix(prefix) {
-            repository.removeFirst(prefix.count)
-            break
+        where name.hasPrefix(prefix) {
+            return String(name.dropFirst(prefix.count))
         }
-        return ImageReference(trusting: repository, tag: tag, digest: digest)
+        return name
+    }
+
+    /// The registry that a repository's name begins with; nil when it names none, as `apps/web`.
+    public static func registry(of repository: String) -> Substring? {
+        guard let slash = repository.firstIndex(of: "/") else { return nil }
+        let first = repository[..<slash]
+        return first.contains(".") || first.contains(":") || first == "localhost" ? first : nil
     }
 
     private init(trusting repository: String, tag: String?, digest: Digest?) {
@@ -187,10 +199,16 @@ public struct ImageReferenceError: Error, Hashable, Sendable, CustomStringConver
 
     init(_ part: Part, _ text: String) {
         self.part = part
-        let printable = text.unicodeScalars.prefix(80).map {
+        self.text = Self.printable(text)
+    }
+
+    /// What somebody gave as a name, fit for a message: cut where it is long, without control
+    /// characters.
+    public static func printable(_ text: String) -> String {
+        let shown = text.unicodeScalars.prefix(80).map {
             $0.value < 0x20 || $0.value == 0x7F ? "?" : String($0)
         }
-        self.text = printable.joined() + (text.unicodeScalars.count > 80 ? "…" : "")
+        return shown.joined() + (text.unicodeScalars.count > 80 ? "…" : "")
     }
 
     public var description: String {

@@ -12,13 +12,9 @@ public struct RegistryReference: Hashable, Sendable, CustomStringConvertible {
     /// - Returns: nil when the reference names no registry, as in `alpine:3`: which one is meant
     ///   is a guess, and a guess is not what a device should run.
     public init?(_ image: ImageReference) {
-        guard let slash = image.repository.firstIndex(of: "/") else { return nil }
-        let first = image.repository[..<slash]
-        guard first.contains(".") || first.contains(":") || first == "localhost" else {
-            return nil
-        }
-        registry = String(first)
-        repository = String(image.repository[image.repository.index(after: slash)...])
+        guard let registry = ImageReference.registry(of: image.repository) else { return nil }
+        self.registry = String(registry)
+        repository = String(image.repository[registry.endIndex...].dropFirst())
         digest = image.digest
         tag = image.digest == nil ? image.tag ?? ImageReference.defaultTag : image.tag
         reference = image.digest.map { "\($0)" } ?? image.tag ?? ImageReference.defaultTag

@@ -150,6 +150,27 @@ extension ContainerSpec: Codable {
         devices = try fields.decode(.devices, default: devices)
         location = try fields.decode(.location, default: location)
     }
+
+    /// Without what is the default: engines keep this with each container and say it in each list.
+    public func encode(to encoder: any Encoder) throws {
+        let usual = ContainerSpec()
+        var fields = encoder.container(keyedBy: CodingKeys.self)
+        try fields.encodeIfPresent(image, forKey: .image)
+        try fields.encode(.command, command, unless: usual.command)
+        try fields.encode(.name, name, unless: usual.name)
+        try fields.encode(.ports, ports, unless: usual.ports)
+        try fields.encode(.environment, environment, unless: usual.environment)
+        try fields.encode(.volumes, volumes, unless: usual.volumes)
+        try fields.encode(.network, network, unless: usual.network)
+        try fields.encode(.capabilities, capabilities, unless: usual.capabilities)
+        try fields.encode(.restart, restart, unless: usual.restart)
+        try fields.encode(.user, user, unless: usual.user)
+        try fields.encode(.group, group, unless: usual.group)
+        try fields.encode(.labels, labels, unless: usual.labels)
+        try fields.encode(.limits, limits, unless: usual.limits)
+        try fields.encode(.devices, devices, unless: usual.devices)
+        try fields.encode(.location, location, unless: usual.location)
+    }
 }
 
 extension ContainerSpec.VolumeMount: Codable {

@@ -25,29 +25,6 @@ public final class RuntimeClient {
         return try await connection.call(method, parameters, passing: descriptors)
     }
 
-    /// Calls a method that may reply several times, and hands each reply to `body`.
-    public func stream<M: Method>(
-        _ method: M.Type, _ parameters: M.Parameters,
-        passing descriptors: PassedDescriptors? = nil,
-        _ body: @EventLoop (M.Reply) async throws -> Void
-    ) async throws {
-        let connection = try await takeConnection()
-        var finished = false
-        defer { if finished { keep(connection) } else { connection.close() } }
-        for try await reply in try await connection.stream(
-            method, parameters, passing: descriptors)
-        {
-            try await body(reply)
-        }
-        finished = true
-    }
-
-    /// Closes the idle connections.
-    public func close() {
-        for connection in idle { connection.close() }
-        idle = []
-    }
-
     private func takeConnection() async throws -> Connection {
         while let connection = idle.popLast() {
             if connection.isUsable { return connection }
@@ -85,10 +62,6 @@ extension RuntimeClient {
             Runtime.LoadImage.self, .init(image: image, fetched: fetched ? true : nil),
             passing: PassedDescriptors(archive))
         return reply.loaded ?? []
-    }
-
-    public func tag(_ image: ImageName, as newName: ImageName) async throws {
-        _ = try await call(Runtime.TagImage.self, .init(image: image, as: newName))
     }
 
     public func remove(_ image: ImageName, force: Bool) async throws {

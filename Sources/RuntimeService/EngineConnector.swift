@@ -8,20 +8,20 @@ import SystemIO
 /// Finds the engine, and finds it again after it was gone.
 @EventLoop
 public final class EngineConnector: EngineProvider {
-    private let kind: DockerEngine.Kind?
+    private let dialect: EngineDialect?
     private let socket: String?
     private let policies: any PolicyProvider
     private let logger: Logger
     private var current: (any ContainerEngine)?
 
     /// - Parameters:
-    ///   - kind: which engine it has to be; nil for the first that answers.
+    ///   - dialect: which engine it has to be; nil for the first that answers.
     ///   - socket: its socket; nil for the usual ones.
     ///   - policies: whose policy the engine is to keep to.
     public init(
-        _ kind: DockerEngine.Kind?, socket: String?, policies: any PolicyProvider, logger: Logger
+        _ dialect: EngineDialect?, socket: String?, policies: any PolicyProvider, logger: Logger
     ) {
-        self.kind = kind
+        self.dialect = dialect
         self.socket = socket
         self.policies = policies
         self.logger = logger
@@ -58,7 +58,7 @@ public final class EngineConnector: EngineProvider {
         for path in candidates() {
             do {
                 let found = try await DockerEngine.connect(
-                    to: path, expecting: kind, policies: policies)
+                    to: path, expecting: dialect, policies: policies)
                 if let current { return current }
                 current = found
                 logger.info(
@@ -80,7 +80,7 @@ public final class EngineConnector: EngineProvider {
 
     private func candidates() -> [String] {
         if let socket { return [socket] }
-        let usual = DockerEngine.usualSockets.filter { kind == nil || kind == $0.kind }
+        let usual = DockerEngine.usualSockets.filter { dialect == nil || dialect == $0.dialect }
             .map(\.path)
         // The two of Docker are one and the same where /var/run is a link, as is usual.
         var seen: Set<String> = []

@@ -25,7 +25,7 @@ public final class PolicyKeeper: PolicyProvider {
         self.signatures = signatures
         self.logger = logger
         hasBeenRead = file.exists
-        policy = try file.read(required: hasBeenRead)
+        policy = .default
         keys = [:]
         (policy, keys) = try read()
         logger.info(
@@ -48,7 +48,7 @@ public final class PolicyKeeper: PolicyProvider {
     /// Watches the files before it reads them, so that no change is missed; which they are only
     /// the policy says.
     private func read() throws -> (DevicePolicy, [String: VerificationKey]) {
-        var files = try file.read(required: hasBeenRead).keyFiles
+        var files = policy.keyFiles
         while true {
             watch(files)
             let policy = try file.read(required: hasBeenRead)

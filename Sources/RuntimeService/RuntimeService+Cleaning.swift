@@ -91,7 +91,7 @@ extension RuntimeService {
                 }
             }
             if removed {
-                updater.forget(name)
+                await updater.forget(name)
                 logger.info("cleaned away", metadata: ["container": "\(name)"])
             }
             return removed

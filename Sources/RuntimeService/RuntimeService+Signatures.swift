@@ -17,7 +17,7 @@ extension RuntimeService {
             throw RuntimeError.invalidArgument(field: "image", reason: "there is no such image")
         }
         if !evidence.isEmpty {
-            try signatures.add(evidence, to: image) { policies.isGood($0, for: image) }
+            try await signatures.add(evidence, to: image) { policies.isGood($0, for: image) }
             signatures.keep(only: Set(images.compactMap { Digest($0.id) }))
             logger.info(
                 "signatures came with an image",

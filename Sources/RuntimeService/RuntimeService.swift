@@ -125,7 +125,7 @@ public struct RuntimeService {
                 try await engines.use {
                     try await $0.remove(container: wanted.name, force: wanted.force)
                 }
-                updater.forget(wanted.name)
+                await updater.forget(wanted.name)
             }
             logger.info("removed", metadata: ["container": "\(wanted.name)"])
             return Nothing()

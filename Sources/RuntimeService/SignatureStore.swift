@@ -11,6 +11,8 @@ public final class SignatureStore {
     private let folder: Folder
     /// The images that have a file.
     private(set) var images: Set<Digest> = []
+    /// Whoever adds to a file keeps what is in it.
+    private let turns = Turns()
 
     private static let suffix = ".json"
     /// More than anybody has signed an image.
@@ -54,24 +56,36 @@ public final class SignatureStore {
     /// - Throws: `SystemError` or `EncodingError`.
     func add(
         _ evidence: [SignatureEvidence], to image: Digest,
-        isGood: (SignatureEvidence) -> Bool
-    ) throws {
-        var all: [SignatureEvidence] = []
-        for one in evidence + self.evidence(for: image) where !all.contains(one) {
-            all.append(one)
+        isGood: @EventLoop (SignatureEvidence) -> Bool
+    ) async throws {
+        try await turns.take {
+            let all = merged(evidence, with: self.evidence(for: image), isGood: isGood)
+            let records = all.map {
+                Record(
+                    manifest: Data($0.manifest), index: $0.index.map { Data($0) },
+                    payload: Data($0.payload), signature: Data($0.signature))
+            }
+            let (folder, name) = (folder, "\(image.hexadecimal)\(Self.suffix)")
+            let bytes = Array(try JSONEncoder().encode(records))
+            // A disk may take its time, which nobody else's calls should have to wait for.
+            try await withOwnThread(named: "signatures") {
+                try folder.replace(name, with: bytes)
+            }
+            images.insert(image)
         }
+    }
+
+    private func merged(
+        _ new: [SignatureEvidence], with old: [SignatureEvidence],
+        isGood: @EventLoop (SignatureEvidence) -> Bool
+    ) -> [SignatureEvidence] {
+        var all: [SignatureEvidence] = []
+        for one in new + old where !all.contains(one) { all.append(one) }
         if all.count > Self.mostForAnImage {
             all = Array(
                 (all.filter(isGood) + all.filter { !isGood($0) }).prefix(Self.mostForAnImage))
         }
-        let records = all.map {
-            Record(
-                manifest: Data($0.manifest), index: $0.index.map { Data($0) },
-                payload: Data($0.payload), signature: Data($0.signature))
-        }
-        try folder.replace(
-            "\(image.hexadecimal)\(Self.suffix)", with: Array(try JSONEncoder().encode(records)))
-        images.insert(image)
+        return all
     }
 
     /// Forgets the signatures of images that are gone.

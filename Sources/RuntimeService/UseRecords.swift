@@ -5,7 +5,7 @@ import Logging
 import SystemIO
 
 /// When images were used last and what was brought here through us, which no engine remembers. In
-/// a file, so that it survives restarts.
+/// a file, so that it survives restarts; what is in memory gets there a moment later.
 @EventLoop
 public final class UseRecords {
     struct ImageRecord: Codable, Hashable {
@@ -17,13 +17,13 @@ public final class UseRecords {
         var fetched: Bool
     }
 
-    private struct Document: Codable {
+    private struct Document: Codable, Sendable {
         var images: [String: ImageRecord] = [:]
         /// Volumes that the engine made up for containers of ours: when they were seen last.
         var volumes: [String: Int64] = [:]
     }
 
-    private static let file = "use.json"
+    private nonisolated static let file = "use.json"
     /// More than any device has; then what was used longest ago is forgotten.
     static let most = 4096
     /// 2024: before that a device's clock has not been set yet, and no age follows from it.
@@ -33,6 +33,9 @@ public final class UseRecords {
     private let logger: Logger
     private let clock: @EventLoop () -> Int64
     private var document = Document()
+    /// Whether the file has not got all of it.
+    private var isStale = false
+    private var writing: Task<Void, Never>?
 
     /// - Parameters:
     ///   - folder: made when it is missing.
@@ -128,8 +131,28 @@ public final class UseRecords {
         {
             document.volumes[oldest.key] = nil
         }
+        isStale = true
+        guard writing == nil else { return }
+        writing = EventLoop.task { [self] in
+            // What comes while it is written is written next, all of it at once.
+            while isStale {
+                isStale = false
+                await replaceFile()
+            }
+            writing = nil
+        }
+    }
+
+    /// Waits until the file has what is known now.
+    public func flush() async { await writing?.value }
+
+    private func replaceFile() async {
+        let (folder, document) = (folder, document)
         do {
-            try folder.replace(Self.file, with: Array(try CanonicalJSON.encode(document)))
+            // A disk may take its time, which nobody's calls should have to wait for.
+            try await withOwnThread(named: "use") {
+                try folder.replace(Self.file, with: Array(try CanonicalJSON.encode(document)))
+            }
         } catch {
             // It is still right in memory, and the next time writes all of it.
             logger.warning(

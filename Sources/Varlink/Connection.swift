@@ -63,26 +63,15 @@ public final class Connection {
         _ method: M.Type, _ parameters: M.Parameters, passing descriptors: PassedDescriptors? = nil
     ) async throws -> M.Reply {
         try await send(OutgoingCall(method: M.name, parameters: parameters), descriptors)
-        return try await receive(M.self).parameters
-    }
-
-    /// Calls a method that may reply several times.
-    ///
-    /// - Throws: ``ConnectionError`` or `CancellationError`; iterating throws what
-    ///   ``call(_:_:passing:)`` does.
-    public func stream<M: Method>(
-        _ method: M.Type, _ parameters: M.Parameters, passing descriptors: PassedDescriptors? = nil
-    ) async throws -> Replies<M> {
-        let call = OutgoingCall(method: M.name, parameters: parameters, more: true)
-        try await send(call, descriptors)
-        return Replies(connection: self)
-    }
-
-    /// Calls a method without waiting for, or getting, any answer.
-    public func callOneway<M: Method>(
-        _ method: M.Type, _ parameters: M.Parameters
-    ) async throws {
-        try await send(OutgoingCall(method: M.name, parameters: parameters, oneway: true), nil)
+        let incoming: IncomingReply<M> = try await receiveMessage()
+        switch incoming {
+        case .reply(let reply): return reply
+        case .failure(let failure): throw failure
+        case .serviceFailure(let failure): throw failure
+        case .undeclared(let error):
+            channel.close()
+            throw ConnectionError.undeclared(address, error: error)
+        }
     }
 
     func send(_ call: OutgoingCall<some Encodable>, _ descriptors: PassedDescriptors?) async throws
@@ -92,18 +81,6 @@ public final class Connection {
         } catch {
             channel.close()
             throw self.error(for: error)
-        }
-    }
-
-    fileprivate func receive<M: Method>(_ method: M.Type) async throws -> Reply<M> {
-        let incoming: IncomingReply<M> = try await receiveMessage()
-        switch incoming {
-        case .reply(let reply): return reply
-        case .failure(let failure): throw failure
-        case .serviceFailure(let failure): throw failure
-        case .undeclared(let error):
-            channel.close()
-            throw ConnectionError.undeclared(address, error: error)
         }
     }
 
@@ -133,58 +110,20 @@ public final class Connection {
     }
 }
 
-/// The replies to one call, each awaited from the socket when it is asked for.
-///
-/// One that is left before its end leaves the connection unusable: close it.
-public struct Replies<M: Method>: AsyncSequence {
-    public typealias Element = M.Reply
-    public typealias Failure = any Error
-
-    let connection: Connection
-
-    public struct AsyncIterator: AsyncIteratorProtocol {
-        let connection: Connection
-        var ended = false
-
-        @EventLoop
-        public mutating func next() async throws -> M.Reply? {
-            if ended { return nil }
-            do {
-                let reply = try await connection.receive(M.self)
-                ended = !reply.continues
-                return reply.parameters
-            } catch {
-                ended = true
-                throw error
-            }
-        }
-    }
-
-    public func makeAsyncIterator() -> AsyncIterator {
-        AsyncIterator(connection: connection)
-    }
-}
-
 struct OutgoingCall<Parameters: Encodable>: Encodable {
     var method: String
     var parameters: Parameters
     var more: Bool?
-    var oneway: Bool?
-}
-
-struct Reply<M: Method> {
-    var parameters: M.Reply
-    var continues: Bool
 }
 
 /// A reply as it came in, decoded in one pass.
 enum IncomingReply<M: Method>: Decodable {
-    case reply(Reply<M>)
+    case reply(M.Reply)
     case failure(M.Failure)
     case serviceFailure(ServiceError)
     case undeclared(String)
 
-    private enum CodingKeys: CodingKey { case parameters, continues, error }
+    private enum CodingKeys: CodingKey { case parameters, error }
 
     init(from decoder: any Decoder) throws {
         let fields = try decoder.container(keyedBy: CodingKeys.self)
@@ -199,10 +138,6 @@ enum IncomingReply<M: Method>: Decodable {
             }
             return
         }
-        let parameters =
-            try fields.decodeIfPresent(M.Reply.self, forKey: .parameters)
-            ?? JSONDecoder().decode(M.Reply.self, from: Data("{}".utf8))
-        let continues = try fields.decodeIfPresent(Bool.self, forKey: .continues) ?? false
-        self = .reply(Reply(parameters: parameters, continues: continues))
+        self = .reply(try fields.decodeParameters(M.Reply.self, forKey: .parameters))
     }
 }

@@ -12,18 +12,15 @@ struct ExchangeEnded: Error {
 final class Exchange {
     let flags: CallFlags
     let descriptors: PassedDescriptors?
-    let peer: PeerCredentials?
     private let channel: MessageChannel
     /// How the call was answered, whether or not the answer gets through.
     private(set) var outcome = AnsweredCall.Outcome.brokenOff
 
     init(
-        flags: CallFlags, descriptors: PassedDescriptors?, peer: PeerCredentials?,
-        channel: MessageChannel
+        flags: CallFlags, descriptors: PassedDescriptors?, channel: MessageChannel
     ) {
         self.flags = flags
         self.descriptors = descriptors
-        self.peer = peer
         self.channel = channel
     }
 

@@ -94,6 +94,11 @@ struct MessageBuffer {
         }
     }
 
+    /// Whether ``next()`` has anything to say.
+    var isReady: Bool {
+        mutating get { findEnd() != nil || count > limit }
+    }
+
     /// The next complete message.
     mutating func next() throws(ProtocolViolation) -> Message? {
         guard let length = findEnd() else {

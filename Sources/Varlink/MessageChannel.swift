@@ -37,10 +37,6 @@ final class MessageChannel {
     /// Whether nothing was received that nobody asked for, and the peer is still there.
     var isIdle: Bool { !hungUp && !inputEnded && failure == nil && buffer.count == 0 }
 
-    func peerCredentials() -> PeerCredentials? {
-        try? socket?.peerCredentials()
-    }
-
     func close() {
         watch?.cancel()
         watch = nil
@@ -82,7 +78,9 @@ final class MessageChannel {
         } else if readiness.contains(.readable) {
             _ = read()
         }
-        if wantsMessage { readable.wake() }
+        if wantsMessage, failure != nil || inputEnded || hungUp || buffer.isReady {
+            readable.wake()
+        }
         if readiness.contains(.writable), wantsToWrite { writable.wake() }
         updateInterest()
     }
@@ -135,8 +133,7 @@ final class MessageChannel {
     /// Sends a message, the descriptors with its first byte; they are closed here once sent.
     ///
     /// - Throws: `SystemError` (EPIPE when the peer is gone) or `CancellationError`.
-    func send(_ message: Data, descriptors: PassedDescriptors? = nil) async throws {
-        var message = message
+    func send(_ message: consuming Data, descriptors: PassedDescriptors? = nil) async throws {
         message.append(0)
         var passed = descriptors?.borrowed ?? []
         var sent = 0

@@ -8,7 +8,6 @@ final class ServerConnection {
     private let registry: Registry
     private let onCallEnd: @Sendable @EventLoop (AnsweredCall) -> Void
     private let decoder = JSONDecoder()
-    private let peer: PeerCredentials?
     private var task: Task<Void, Never>?
     private var activity = Activity.idle
     private var ending = false
@@ -24,7 +23,6 @@ final class ServerConnection {
         self.registry = registry
         self.onCallEnd = onCallEnd
         channel = try MessageChannel(socket)
-        peer = channel.peerCredentials()
         decoder.userInfo[Registry.key] = registry
         channel.onHangup = { [weak self] in self?.hungUp() }
     }
@@ -83,13 +81,13 @@ final class ServerConnection {
         switch call.target {
         case .failure(let error):
             let exchange = Exchange(
-                flags: call.flags, descriptors: nil, peer: peer, channel: channel)
+                flags: call.flags, descriptors: nil, channel: channel)
             defer { ended(call, exchange) }
             try await exchange.fail(with: error)
         case .handler(let work, let takesDescriptors):
             if !takesDescriptors { message.descriptors?.close() }
             let exchange = Exchange(
-                flags: call.flags, descriptors: message.descriptors, peer: peer, channel: channel)
+                flags: call.flags, descriptors: message.descriptors, channel: channel)
             defer { ended(call, exchange) }
             try await work(exchange)
         }

@@ -25,7 +25,7 @@ public struct Service: Sendable {
         _ body: @escaping @Sendable @EventLoop (Call<M>) async throws -> M.Reply
     ) {
         handlers[M.name] = Handler(takesDescriptors: M.takesDescriptors) { fields in
-            let parameters = try Self.parameters(M.self, in: fields)
+            let parameters = try fields.decodeParameters(M.Parameters.self, forKey: .parameters)
             return { exchange in
                 do {
                     let call = Call<M>(parameters: parameters, exchange: exchange)
@@ -44,13 +44,15 @@ public struct Service: Sendable {
         }
     }
 
-    private static func parameters<M: Method>(
-        _ method: M.Type, in fields: KeyedDecodingContainer<IncomingCall.CodingKeys>
-    ) throws -> M.Parameters {
-        if let parameters = try fields.decodeIfPresent(M.Parameters.self, forKey: .parameters) {
-            return parameters
-        }
-        return try JSONDecoder().decode(M.Parameters.self, from: Data("{}".utf8))
+}
+
+extension KeyedDecodingContainer {
+    /// The parameters of a call or a reply; whoever leaves them out means none.
+    func decodeParameters<Parameters: Decodable>(
+        _ type: Parameters.Type, forKey key: Key
+    ) throws -> Parameters {
+        if let parameters = try decodeIfPresent(type, forKey: key) { return parameters }
+        return try JSONDecoder().decode(type, from: Data("{}".utf8))
     }
 }
 
@@ -75,9 +77,6 @@ public final class Call<M: Method> {
 
     /// Whether the client takes several replies.
     public var wantsMore: Bool { exchange.flags.more }
-
-    /// The process that called, as of its connect(2); nil when the socket is not a unix socket.
-    public var peer: PeerCredentials? { exchange.peer }
 
     /// Takes the descriptor that a parameter names by its index.
     ///

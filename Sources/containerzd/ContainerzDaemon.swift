@@ -36,7 +36,7 @@ struct ContainerzDaemon: ParsableCommand {
     var listen: [String] = []
 
     @Option(help: ArgumentHelp("cz-runtime's socket.", valueName: "path"))
-    var runtimeSocket = "/run/containerz/runtime.sock"
+    var runtimeSocket = RuntimeSocket.usual
 
     @OptionGroup(title: "Certificates") var certificates: CertificateOptions
 

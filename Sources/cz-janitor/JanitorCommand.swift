@@ -1,7 +1,6 @@
 import ArgumentParser
 import Cleaning
 import Daemon
-import Glibc
 import Janitor
 import Logging
 import RuntimeAPI
@@ -25,7 +24,7 @@ struct JanitorCommand: ParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "cz-runtime's socket; \(usualSocket) or CZ_RUNTIME_SOCKET when not given.",
+            "cz-runtime's socket; \(RuntimeSocket.usual) or \(RuntimeSocket.variable) when not given.",
             valueName: "path"))
     var runtimeSocket: String?
 
@@ -53,16 +52,11 @@ struct JanitorCommand: ParsableCommand {
     @Option(help: "How to write the log: text, json or journal.")
     var logFormat: LogFormat?
 
-    private static let usualSocket = "/run/containerz/runtime.sock"
-    private static let socketVariable = "CZ_RUNTIME_SOCKET"
-
     /// What a removal under way gets after SIGTERM.
     private static let drainTime: Duration = .seconds(20)
 
     func run() throws {
-        let path =
-            runtimeSocket ?? getenv(Self.socketVariable).map { String(cString: $0) }
-            ?? Self.usualSocket
+        let path = runtimeSocket ?? RuntimeSocket.current
         let format = logFormat ?? .suitable
         let logger = Logger(label: "cz-janitor") { DaemonLogHandler(label: $0, format: format) }
         let janitor = Janitor(

@@ -1,4 +1,5 @@
 import Glibc
+import RuntimeAPI
 
 /// Where things are when nobody says so.
 enum UsualFiles {
@@ -9,9 +10,7 @@ enum UsualFiles {
         return folder.flatMap { existing("\($0)/config.json") }
     }
 
-    static var runtimeSocket: String {
-        variable("CZ_RUNTIME_SOCKET") ?? "/run/containerz/runtime.sock"
-    }
+    static var runtimeSocket: String { RuntimeSocket.current }
 
     static var registries: String? { existing("/etc/containerz/registries.json") }
 

@@ -13,7 +13,8 @@ struct CallCommand: ParsableCommand {
             METHOD is a method of org.containerz.Runtime, or a full name with its interface.
 
             Exit codes: 0 done; 1 the service answered with an error, printed on standard error \
-            as JSON; 64 usage; 69 nobody serves on the socket.
+            as JSON; 64 usage; 69 nobody serves on the socket, or went away or broke the protocol \
+            during the call.
             """)
 
     @Option(help: "The socket that is served on.")
@@ -46,9 +47,7 @@ struct CallCommand: ParsableCommand {
 
     func run() throws {
         let parameters = try JSONValue(parsing: self.parameters)
-        let path =
-            socket ?? getenv("CZ_RUNTIME_SOCKET").map { String(cString: $0) }
-            ?? RuntimeCommand.defaultSocket
+        let path = socket ?? RuntimeSocket.current
         let name = method.contains(".") ? method : "\(Runtime.interface).\(method)"
         let passed = try passedFile()
         let more = self.more

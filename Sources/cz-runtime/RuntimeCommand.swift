@@ -11,8 +11,6 @@ struct RuntimeCommand: ParsableCommand {
 
     /// Exit codes besides 0 and 1 (sysexits.h).
     static let notPermitted = ExitCode(77)
-
-    static let defaultSocket = "/run/containerz/runtime.sock"
 }
 
 /// Says what went wrong, on standard error.

@@ -5,11 +5,11 @@ import Daemon
 import Glibc
 import Logging
 import Metrics
+import RuntimeAPI
 import RuntimeService
 import SystemIO
 import Varlink
 
-extension DockerEngine.Kind: ExpressibleByArgument {}
 extension LogFormat: ExpressibleByArgument {}
 
 struct ServeCommand: ParsableCommand {
@@ -23,7 +23,7 @@ struct ServeCommand: ParsableCommand {
     }
 
     @Option(help: "The socket to serve on, unless systemd passes one.")
-    var socket = RuntimeCommand.defaultSocket
+    var socket = RuntimeSocket.usual
 
     @Option(
         help: ArgumentHelp(
@@ -73,7 +73,7 @@ struct ServeCommand: ParsableCommand {
     func run() throws {
         let format = logFormat ?? .suitable
         let logger = Logger(label: "cz-runtime") { DaemonLogHandler(label: $0, format: format) }
-        let kind = DockerEngine.Kind(rawValue: engine.rawValue)
+        let dialect = EngineDialect(rawValue: engine.rawValue)
         let group = UserGroup.identifier(of: socketGroup ?? Self.usualGroup)
         let (path, engineSocket, state) = (socket, engineSocket, stateDir)
         let policyFile = PolicyFile(policy)
@@ -85,7 +85,7 @@ struct ServeCommand: ParsableCommand {
                 let policies = try PolicyKeeper(
                     policyFile, try SignatureStore("\(state)/signatures"), logger: logger)
                 let engines = EngineConnector(
-                    kind, socket: engineSocket, policies: policies, logger: logger)
+                    dialect, socket: engineSocket, policies: policies, logger: logger)
                 let updater = Updater(
                     engines, journal: try UpdateJournal("\(state)/updates"), proof: proof,
                     logger: logger)
@@ -94,10 +94,18 @@ struct ServeCommand: ParsableCommand {
                     RuntimeReport($0, engines, updater, logger: logger)
                 }
                 let listeners = try await Self.listeners(path, group)
-                try await serve(
-                    on: listeners,
-                    RuntimeService(engines, updater, policies, records, logger: logger), updater,
-                    policies, counted, logger)
+                let result: Result<Void, any Error>
+                do {
+                    try await serve(
+                        on: listeners,
+                        RuntimeService(engines, updater, policies, records, logger: logger),
+                        updater, policies, counted, logger)
+                    result = .success(())
+                } catch {
+                    result = .failure(error)
+                }
+                await records.flush()
+                try result.get()
                 return nil
             } catch {
                 return "\(error)"

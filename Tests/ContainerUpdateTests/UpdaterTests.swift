@@ -10,9 +10,9 @@ import Testing
 private let old = ImageName(repository: "app", tag: "1")
 private let new = ImageName(repository: "app", tag: "2")
 
-@Suite("Updates")
+@Suite("Updates", .timeLimit(.minutes(1)))
 @EventLoop
-struct UpdaterTests {
+final class UpdaterTests {
     /// More steps than any update has.
     private nonisolated static let steps = 1...16
 
@@ -25,6 +25,8 @@ struct UpdaterTests {
         folder = root.path
         proof.settleTime = .milliseconds(20)
     }
+
+    deinit { try? FileManager.default.removeItem(atPath: folder) }
 
     private func updater(_ engine: FakeEngine) throws -> Updater {
         Updater(

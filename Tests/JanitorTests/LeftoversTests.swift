@@ -36,6 +36,17 @@ struct LeftoversTests {
     private let scratch = Scratch()
     private static let day: Int64 = 86400
 
+    @Test("A folder that cannot be looked into is told of as that")
+    func unreadable() throws {
+        let file = try scratch.add("file", age: 0)
+        let plugins = PluginLeftovers(file, madePlugins: [], unusedAfter: 0, now: scratch.now)
+        let entries =
+            plugins.clean(isDryRun: false)
+            + CacheLeftovers(file, limit: 0, now: scratch.now).clean(isDryRun: false)
+        #expect(entries.map(\.reason) == ["unreadable", "unreadable"])
+        #expect(entries.allSatisfy { $0.outcome.code == "failed" && $0.name == file })
+    }
+
     @Test("Of the cache goes what is broken off, and the longest unused above its limit")
     func cache() throws {
         try scratch.add("blobs/sha256/aa", "12345", age: 500)

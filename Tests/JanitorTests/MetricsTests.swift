@@ -17,26 +17,6 @@ struct MetricsTests {
         return summary
     }
 
-    @Test("They say what the last run came to, each with its help and type")
-    func text() {
-        let text = MetricsFile.text(summary(), time: 100, duration: 1.5)
-        for line in [
-            "containerz_janitor_last_run_timestamp_seconds 100",
-            "containerz_janitor_last_run_duration_seconds 1.5",
-            "containerz_janitor_last_run_success 0",
-            #"containerz_janitor_removed{kind="image"} 1"#,
-            #"containerz_janitor_removed{kind="container"} 0"#,
-            "containerz_janitor_reclaimed_bytes 1000", "containerz_janitor_kept 1",
-            "containerz_janitor_failed 1", "containerz_janitor_storage_free_bytes 5",
-        ] { #expect(text.contains("\(line)\n"), "\(line)") }
-        let samples = text.split(separator: "\n").filter { !$0.hasPrefix("#") }
-            .compactMap { $0.split(whereSeparator: { "{ ".contains($0) }).first }
-        for name in Set(samples) {
-            #expect(text.contains("# HELP \(name) "))
-            #expect(text.contains("# TYPE \(name) gauge\n"))
-        }
-    }
-
     @Test("Dashboards rely on every byte of it")
     func everyByte() {
         var summary = summary()

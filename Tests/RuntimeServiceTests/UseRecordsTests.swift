@@ -24,10 +24,11 @@ final class UseRecordsTests {
     }
 
     @Test("It survives a restart")
-    func restart() throws {
+    func restart() async throws {
         let before = try records()
         before.loaded(["a"], fetched: true)
         before.surveyed(images: ["a": false, "b": false], volumes: ["v": true], asOf: now)
+        await before.flush()
         now += 100
         let after = try records()
         #expect(after.image("a") == .init(lastUsed: now - 100, managed: true, fetched: true))
@@ -36,7 +37,7 @@ final class UseRecordsTests {
     }
 
     @Test("Use and load count, having been seen does not")
-    func times() throws {
+    func times() async throws {
         let records = try records()
         records.loaded(["a", "b", "c"], fetched: false)
         now += 10
@@ -45,10 +46,11 @@ final class UseRecordsTests {
         #expect(records.image("a")?.lastUsed == now)
         #expect(records.image("b")?.lastUsed == now - 10)
         #expect(records.image("c") == .init(lastUsed: now, managed: true, fetched: false))
+        await records.flush()
     }
 
     @Test("What is gone is forgotten, but not what came since the engine was asked")
-    func gone() throws {
+    func gone() async throws {
         let records = try records()
         records.loaded(["old"], fetched: false)
         now += 10
@@ -57,10 +59,11 @@ final class UseRecordsTests {
         records.surveyed(images: [:], volumes: [:], asOf: asked)
         #expect(records.image("old") == nil)
         #expect(records.image("new")?.managed == true)
+        await records.flush()
     }
 
     @Test("A clock that was wrong makes nothing old, and nothing young for ever")
-    func clock() throws {
+    func clock() async throws {
         let right = now
         let records = try records()
         now = 1000
@@ -71,17 +74,33 @@ final class UseRecordsTests {
         records.surveyed(images: ["early": false, "late": false], volumes: [:], asOf: right)
         #expect(records.image("early")?.lastUsed == right)
         #expect(records.image("late")?.lastUsed == right)
+        await records.flush()
     }
 
     @Test("A damaged file is begun anew")
-    func damaged() throws {
-        try records().loaded(["a"], fetched: false)
+    func damaged() async throws {
+        let before = try records()
+        before.loaded(["a"], fetched: false)
+        await before.flush()
         try Data("{".utf8).write(to: URL(filePath: "\(folder)/use.json"))
         #expect(try records().image("a") == nil)
     }
 
+    @Test("What comes while it is written is written as well")
+    func coalescing() async throws {
+        let before = try records()
+        for number in 0..<100 {
+            before.loaded(["image\(number)"], fetched: false)
+            // Now and then the first ones get to the disk meanwhile.
+            if number % 10 == 0 { try await EventLoop.sleep(for: .milliseconds(1)) }
+        }
+        await before.flush()
+        let after = try records()
+        #expect((0..<100).allSatisfy { after.image("image\($0)") != nil })
+    }
+
     @Test("It does not grow without end")
-    func bound() throws {
+    func bound() async throws {
         let records = try records()
         records.loaded(["oldest"], fetched: false)
         now += 1
@@ -89,5 +108,6 @@ final class UseRecordsTests {
             Set((0..<UseRecords.most).map { "image\($0)" }), fetched: false)
         #expect(records.image("oldest") == nil)
         #expect(records.image("image0") != nil)
+        await records.flush()
     }
 }

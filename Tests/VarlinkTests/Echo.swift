@@ -14,7 +14,6 @@ enum Echo {
         method Count(to: int) -> (number: int)
         method Forever() -> ()
         method Read(source: int) -> (text: string)
-        method Whoami() -> (uid: int)
         error Refused (why: string)
 
         """
@@ -71,13 +70,6 @@ enum Echo {
         static let takesDescriptors = true
     }
 
-    enum Whoami: Method {
-        typealias Parameters = Nothing
-        struct Reply: Codable { var uid: Int }
-        typealias Failure = Echo.Failure
-        static let name = "\(interface).Whoami"
-    }
-
     static func service(_ log: EventLog) -> Service {
         var service = Service(interface: interface, description: text)
         service.on(Say.self) { call in
@@ -108,9 +100,6 @@ enum Echo {
             var bytes = [UInt8](repeating: 0, count: 64)
             let count = try bytes.withUnsafeMutableBytes { try source.read(into: $0) } ?? 0
             return Text(text: String(decoding: bytes[..<count], as: UTF8.self))
-        }
-        service.on(Whoami.self) { call in
-            Whoami.Reply(uid: call.peer.map { Int($0.userID) } ?? -1)
         }
         return service
     }

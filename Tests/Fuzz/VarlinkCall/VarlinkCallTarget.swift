@@ -44,8 +44,10 @@ import RuntimeAPI
             service.on(method) { _ in throw CancellationError() }
             checks[M.name] = { check(method, $0) }
         }
+        on(Runtime.GetInfo.self)
         on(Runtime.ListImages.self)
         on(Runtime.LoadImage.self)
+        on(Runtime.AttachSignatures.self)
         on(Runtime.TagImage.self)
         on(Runtime.RemoveImage.self)
         on(Runtime.ListContainers.self)
@@ -61,6 +63,10 @@ import RuntimeAPI
         on(Runtime.StartPlugin.self)
         on(Runtime.StopPlugin.self)
         on(Runtime.RemovePlugin.self)
+        on(Runtime.SurveyUse.self)
+        on(Runtime.RemoveUnusedContainer.self)
+        on(Runtime.RemoveUnusedImage.self)
+        on(Runtime.RemoveUnusedVolume.self)
         return (service, checks)
     }()
 
