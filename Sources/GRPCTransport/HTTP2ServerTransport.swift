@@ -28,8 +28,9 @@ public struct HTTP2ServerTransport: ServerTransport {
         /// has no RPC makes room for a new one. A device has a handful of controllers; each
         /// connection takes some 100 KiB, so that this many fit into what a switch can spare.
         public var maximumConnections = 256
-        /// Connections at a time on an endpoint from one address, or of one user on a unix socket: several
-        /// clients may share an address, but none may take the places of all others.
+        /// Connections at a time on an endpoint from one address, which of IPv6 is a /64, or of
+        /// one user on a unix socket: several clients may share an address, but none may take the
+        /// places of all others.
         public var maximumConnectionsPerPeer = 64
         /// RPCs at a time on one connection: gRPC's usual number.
         public var maximumConcurrentStreams = 100
@@ -232,7 +233,7 @@ private final class ServerCore {
     private func accept(_ socket: consuming StreamSocket, endpoint: Int) {
         guard case .listening(let calls) = state else { return }
         let address = socket.peerName()
-        let peer = Self.peer(of: socket, address)
+        let peer = PeerAddress.network(of: address, try? socket.peerCredentials())
         guard makeRoom(for: peer, address, endpoint: endpoint) else { return }
         let channel: Channel
         do throws(TLSError) {
@@ -283,16 +284,6 @@ private final class ServerCore {
     /// Handlers that may run on a connection for each stream it may have: more than one, since a
     /// stream is over a moment before its handler is, and its client may open the next one.
     private static let handlersPerStream = 2
-
-    /// Whom a connection is counted for.
-    private static func peer(of socket: borrowing StreamSocket, _ address: String) -> String {
-        if address.hasPrefix("unix:") {
-            let user = try? socket.peerCredentials().userID
-            return "unix:\(user.map(String.init) ?? "unknown")"
-        }
-        // Without the port, which is another one for each connection.
-        return address.lastIndex(of: ":").map { String(address[..<$0]) } ?? address
-    }
 
     /// - Returns: whether there is a place now for one more connection of the peer.
     private func makeRoom(for peer: String, _ address: String, endpoint: Int) -> Bool {
