@@ -295,11 +295,13 @@ final class HTTP2Stream {
         }
     }
 
-    /// The reader has gone: what comes from now on is dropped as it arrives.
-    func discardInbound() {
-        inbound.discard()
+    /// Drops what came and what comes from now on: the reader has gone, or is told why it gets no
+    /// more.
+    func discardInbound(_ error: RPCError? = nil) {
+        inbound.discard(error)
         deframer.abandon()
         report()
+        wakeReader()
         releaseWindow()
     }
 

@@ -118,7 +118,7 @@ final class ServerStream {
         } else {
             connection.respond(stream, Self.responseHead(followedBy: trailers), endsStream: true)
         }
-        stream.discardInbound()
+        stream.discardInbound(RPCError(status: status))
         cancel()
     }
 
