@@ -121,7 +121,8 @@ private final class ClientCore {
     private let demand: AsyncStream<Void>
     private let demandSignal: AsyncStream<Void>.Continuation
     private var isDraining = false
-    private var drained: [CheckedContinuation<Void, Never>] = []
+    /// Resumed when the last connection has closed.
+    private var drained: CheckedContinuation<Void, Never>?
 
     init(
         target: SocketAddress, tls: TLSConfiguration?, credentials: ClientCredentials?,
@@ -173,7 +174,7 @@ private final class ClientCore {
             }
         }
         await withCheckedContinuation { continuation in
-            if connections.isEmpty { continuation.resume() } else { drained.append(continuation) }
+            if connections.isEmpty { continuation.resume() } else { drained = continuation }
         }
     }
 
@@ -189,6 +190,8 @@ private final class ClientCore {
         } else {
             channel = Channel(stream)
         }
+        // Nobody would tell it to drain any more.
+        guard !isDraining else { throw Self.shutDown }
         connections[ObjectIdentifier(connection)] = connection
         try await connection.start(
             channel,
@@ -206,12 +209,13 @@ private final class ClientCore {
         return connection
     }
 
+    private static var shutDown: RPCError {
+        RPCError(code: .failedPrecondition, message: "the client is shut down")
+    }
+
     /// A connection that takes RPCs.
     func connection(waitForReady: Bool) async throws -> HTTP2Connection {
         if let usable { return usable }
-        if isDraining || isStopped {
-            throw RPCError(code: .failedPrecondition, message: "the client is shut down")
-        }
         nextWaiter += 1
         let identifier = nextWaiter
         return try await withTaskCancellationHandler {
@@ -219,8 +223,9 @@ private final class ClientCore {
                 guard !Task.isCancelled else {
                     return continuation.resume(throwing: CancellationError())
                 }
-                // There may be one by now.
+                // There may be one by now, or nobody left to make one.
                 if let usable { return continuation.resume(returning: usable) }
+                guard !isDraining else { return continuation.resume(throwing: Self.shutDown) }
                 waiters[identifier] = Waiter(
                     continuation: continuation, waitsForReady: waitForReady)
                 demandSignal.yield()
@@ -278,16 +283,14 @@ private final class ClientCore {
     private func closed(_ connection: ClientConnection) {
         connections[ObjectIdentifier(connection)] = nil
         guard isDraining || isStopped, connections.isEmpty else { return }
-        let drained = self.drained
-        self.drained = []
-        for continuation in drained { continuation.resume() }
+        drained?.resume()
+        drained = nil
     }
 
     func drain() {
         isDraining = true
         demandSignal.finish()
-        failWaiters(
-            RPCError(code: .failedPrecondition, message: "the client is shut down"), all: true)
+        failWaiters(Self.shutDown, all: true)
         for connection in connections.values { connection.drain() }
     }
 
