@@ -69,13 +69,11 @@ ssize_t cz_send(int fd, const void *buffer, size_t length, const int *descriptor
     return sendmsg(fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
-int cz_peer_credentials(int fd, struct cz_credentials *out) {
+int cz_peer_user(int fd, uid_t *user) {
     struct ucred credentials;
     socklen_t length = sizeof credentials;
     if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &credentials, &length) != 0) return -1;
-    out->pid = credentials.pid;
-    out->uid = credentials.uid;
-    out->gid = credentials.gid;
+    *user = credentials.uid;
     return 0;
 }
 

@@ -200,8 +200,7 @@ private final class ClientCore {
                     // Servers open no streams.
                     maximumConcurrentStreams: 0, streamWindow: configuration.streamWindow,
                     widestStreamWindow: configuration.widestStreamWindow,
-                    maximumHeaderListSize: configuration.maximumHeaderListSize,
-                    maximumFrameSize: 64 << 10),
+                    maximumHeaderListSize: configuration.maximumHeaderListSize),
                 messageLimit: configuration.maximumMessageSize,
                 handshakeTimeout: configuration.connectTimeout,
                 keepaliveTime: configuration.keepaliveTime,

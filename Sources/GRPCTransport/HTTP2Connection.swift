@@ -652,7 +652,7 @@ final class HTTP2Connection: HTTP2SessionDelegate {
         session.reset(stream: identifier, errorCode: 0)
     }
 
-    func goAwayReceived(lastStream: Int32, errorCode: UInt32) {
+    func goAwayReceived() {
         guard !isServer, case .open = state else { return }
         state = .draining
         delegate?.connectionDraining(self)

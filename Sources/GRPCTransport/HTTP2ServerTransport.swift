@@ -270,7 +270,6 @@ private final class ServerCore {
                     streamWindow: configuration.streamWindow,
                     widestStreamWindow: configuration.widestStreamWindow,
                     maximumHeaderListSize: configuration.maximumHeaderListSize,
-                    maximumFrameSize: 64 << 10,
                     conduct: PeerConduct.Limits(
                         resets: configuration.resets, controlFrames: configuration.controlFrames)),
                 messageLimit: configuration.maximumMessageSize,

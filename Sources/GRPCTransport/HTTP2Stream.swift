@@ -81,11 +81,6 @@ final class HTTP2Stream {
 
     var isClosed: Bool { closure != nil }
 
-    /// The encoding the peer announced, which we do not decode.
-    func expectForeignEncoding(_ name: String) {
-        deframer.foreignEncoding = name
-    }
-
     func receive(_ part: InboundPart) {
         switch part {
         case .metadata: hasReceivedHead = true

@@ -40,12 +40,10 @@ public struct Descriptor: ~Copyable, Sendable {
     }
 
     /// Makes reads and writes return EAGAIN instead of waiting.
-    public borrowing func setNonBlocking(_ enabled: Bool = true) throws(SystemError) {
+    public borrowing func setNonBlocking() throws(SystemError) {
         let number = self.number
         let flags = try check("fcntl") { fcntl(number, F_GETFL) }
-        try check("fcntl") {
-            fcntl(number, F_SETFL, enabled ? flags | O_NONBLOCK : flags & ~O_NONBLOCK)
-        }
+        try check("fcntl") { fcntl(number, F_SETFL, flags | O_NONBLOCK) }
     }
 
     /// Opens a file; O_CLOEXEC is always set.

@@ -14,11 +14,6 @@ public struct StreamSocket: ~Copyable, Sendable {
         self.descriptor = descriptor
     }
 
-    /// Gives the socket up as a plain descriptor.
-    public consuming func release() -> Descriptor {
-        descriptor
-    }
-
     /// Connects to the first of the addresses that answers.
     ///
     /// - Parameter timeout: how long each of them may take; nil for the kernel's own limit.
@@ -88,11 +83,10 @@ public struct StreamSocket: ~Copyable, Sendable {
 
     /// Who is at the other end of a unix socket, as of its connect(2).
     public borrowing func peerCredentials() throws(SystemError) -> PeerCredentials {
-        var credentials = cz_credentials()
+        var user: uid_t = 0
         let number = self.number
-        try check("getsockopt") { cz_peer_credentials(number, &credentials) }
-        return PeerCredentials(
-            processID: credentials.pid, userID: credentials.uid, groupID: credentials.gid)
+        try check("getsockopt") { cz_peer_user(number, &user) }
+        return PeerCredentials(userID: user)
     }
 
     /// The peer's address, the way gRPC writes it.
@@ -182,15 +176,9 @@ public struct StreamSocket: ~Copyable, Sendable {
     }
 }
 
-/// The process at the other end of a unix socket.
+/// Whose process is at the other end of a unix socket.
 public struct PeerCredentials: Hashable, Sendable {
-    public var processID: pid_t
     public var userID: uid_t
-    public var groupID: gid_t
 
-    public init(processID: pid_t, userID: uid_t, groupID: gid_t) {
-        self.processID = processID
-        self.userID = userID
-        self.groupID = groupID
-    }
+    public init(userID: uid_t) { self.userID = userID }
 }

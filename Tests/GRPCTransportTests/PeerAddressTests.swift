@@ -21,7 +21,7 @@ import Testing
         "Users of a unix socket count apart, whatever they call their end",
         arguments: ["unix:", "unix:@name", "unix:/run/name", "unix:@ipv4:192.0.2.1:5"])
     func users(_ peer: String) {
-        let user = PeerCredentials(processID: 1, userID: 1000, groupID: 1000)
+        let user = PeerCredentials(userID: 1000)
         #expect(PeerAddress.network(of: peer, user) == "unix:1000")
     }
 }
