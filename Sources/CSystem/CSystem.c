@@ -97,11 +97,6 @@ int cz_accept(int fd) {
     return accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 }
 
-ssize_t cz_send_to(int fd, const void *buffer, size_t length,
-                                 const struct sockaddr *address, socklen_t address_length) {
-    return sendto(fd, buffer, length, MSG_NOSIGNAL, address, address_length);
-}
-
 ssize_t cz_write_socket(int fd, const void *buffer, size_t length) {
     return send(fd, buffer, length, MSG_NOSIGNAL);
 }

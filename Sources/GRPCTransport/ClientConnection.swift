@@ -66,9 +66,7 @@ final class ClientConnection: HTTP2ConnectionDelegate {
     }
 
     func trailersReceived(_ stream: HTTP2Stream, on connection: HTTP2Connection) {
-        guard case .status(let status, let metadata) = ResponseHead.last(stream.headers) else {
-            return
-        }
+        let (status, metadata) = ResponseHead.last(stream.headers)
         stream.receive(.status(status, metadata))
     }
 

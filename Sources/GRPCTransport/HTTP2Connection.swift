@@ -144,14 +144,20 @@ final class HTTP2Connection: HTTP2SessionDelegate {
             throw RPCError(code: .unavailable, message: "the connection is closing")
         }
         let identifier = try session.submitRequest(headers)
+        let stream = addStream(identifier)
+        stream.headSent(ends: false)
+        scheduleFlush()
+        return stream
+    }
+
+    @discardableResult
+    private func addStream(_ identifier: Int32) -> HTTP2Stream {
         let stream = HTTP2Stream(
             identifier: identifier, connection: self, messageLimit: configuration.messageLimit,
             estimate: WindowEstimate(
                 window: configuration.limits.streamWindow,
                 widest: configuration.limits.widestStreamWindow))
-        stream.headSent(ends: false)
         streams[identifier] = stream
-        scheduleFlush()
         return stream
     }
 
@@ -571,11 +577,7 @@ final class HTTP2Connection: HTTP2SessionDelegate {
             case .open, .noticed: break
             case .handshaking, .draining, .closed: return
             }
-            streams[identifier] = HTTP2Stream(
-                identifier: identifier, connection: self, messageLimit: configuration.messageLimit,
-                estimate: WindowEstimate(
-                    window: configuration.limits.streamWindow,
-                    widest: configuration.limits.widestStreamWindow))
+            addStream(identifier)
         } else {
             streams[identifier]?.headers = HeaderList()
         }

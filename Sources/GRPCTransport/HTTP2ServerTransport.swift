@@ -294,19 +294,12 @@ private final class ServerCore {
         switch admission.admit(peer: peer, beside: entries) {
         case .admit: return true
         case .evict(let connection, let reason):
-            connection.close(Self.violation(reason))
+            connection.close(reason)
             return true
         case .refuse(let reason):
             onEvent(.connectionRefused)
-            onConnectionError(address, Self.violation(reason))
+            onConnectionError(address, reason)
             return false
-        }
-    }
-
-    private static func violation(_ reason: ConnectionAdmission.Refusal) -> PeerViolation {
-        switch reason {
-        case .tooMany(let limit): .tooManyConnections(limit)
-        case .tooManyOfPeer(let limit): .tooManyConnectionsOfPeer(limit)
         }
     }
 

@@ -83,10 +83,8 @@ public struct Descriptor: ~Copyable, Sendable {
         into buffer: UnsafeMutableRawBufferPointer
     ) throws(SystemError) -> Int? {
         let number = self.number
-        do {
-            return try check("read") { Glibc.read(number, buffer.baseAddress, buffer.count) }
-        } catch  where error.code == EAGAIN {
-            return nil
+        return try checkUnlessBusy("read") {
+            Glibc.read(number, buffer.baseAddress, buffer.count)
         }
     }
 
@@ -95,10 +93,8 @@ public struct Descriptor: ~Copyable, Sendable {
     /// - Returns: the bytes written, nil when there is no room yet.
     public borrowing func write(_ buffer: UnsafeRawBufferPointer) throws(SystemError) -> Int? {
         let number = self.number
-        do {
-            return try check("write") { Glibc.write(number, buffer.baseAddress, buffer.count) }
-        } catch  where error.code == EAGAIN {
-            return nil
+        return try checkUnlessBusy("write") {
+            Glibc.write(number, buffer.baseAddress, buffer.count)
         }
     }
 

@@ -106,10 +106,8 @@ public struct StreamSocket: ~Copyable, Sendable {
         into buffer: UnsafeMutableRawBufferPointer
     ) throws(SystemError) -> Int? {
         let number = self.number
-        do {
-            return try check("recv") { recv(number, buffer.baseAddress, buffer.count, 0) }
-        } catch  where error.code == EAGAIN {
-            return nil
+        return try checkUnlessBusy("recv") {
+            recv(number, buffer.baseAddress, buffer.count, 0)
         }
     }
 
@@ -118,12 +116,8 @@ public struct StreamSocket: ~Copyable, Sendable {
     /// - Returns: the bytes written, nil when there is no room yet.
     public borrowing func write(_ buffer: UnsafeRawBufferPointer) throws(SystemError) -> Int? {
         let number = self.number
-        do {
-            return try check("send") {
-                cz_write_socket(number, buffer.baseAddress, buffer.count)
-            }
-        } catch  where error.code == EAGAIN {
-            return nil
+        return try checkUnlessBusy("send") {
+            cz_write_socket(number, buffer.baseAddress, buffer.count)
         }
     }
 
@@ -137,15 +131,11 @@ public struct StreamSocket: ~Copyable, Sendable {
         let number = self.number
         var count = 0
         var truncated: CInt = 0
-        let received: Int
         var numbers = [CInt](repeating: -1, count: Self.maximumDescriptors)
-        do {
-            received = try check("recvmsg") {
-                cz_receive(number, buffer.baseAddress, buffer.count, &numbers, &count, &truncated)
-            }
-        } catch  where error.code == EAGAIN {
-            return nil
+        let received = try checkUnlessBusy("recvmsg") {
+            cz_receive(number, buffer.baseAddress, buffer.count, &numbers, &count, &truncated)
         }
+        guard let received else { return nil }
         descriptors.append(contentsOf: numbers[..<count])
         guard truncated == 0 else { throw SystemError("recvmsg", code: EMSGSIZE) }
         return received
@@ -158,12 +148,8 @@ public struct StreamSocket: ~Copyable, Sendable {
         _ buffer: UnsafeRawBufferPointer, descriptors: [CInt]
     ) throws(SystemError) -> Int? {
         let number = self.number
-        do {
-            return try check("sendmsg") {
-                cz_send(number, buffer.baseAddress, buffer.count, descriptors, descriptors.count)
-            }
-        } catch  where error.code == EAGAIN {
-            return nil
+        return try checkUnlessBusy("sendmsg") {
+            cz_send(number, buffer.baseAddress, buffer.count, descriptors, descriptors.count)
         }
     }
 

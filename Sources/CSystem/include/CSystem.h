@@ -54,10 +54,7 @@ int cz_accept(int fd);
 /// open(2) with O_TMPFILE: a file without a name in `folder`, for reading and writing.
 int cz_open_unnamed(const char *folder);
 
-/// sendto(2) of one datagram; never raises SIGPIPE.
-ssize_t cz_send_to(int fd, const void *buffer, size_t length,
-                                 const struct sockaddr *address, socklen_t address_length);
-
+/// send(2) that never raises SIGPIPE.
 ssize_t cz_write_socket(int fd, const void *buffer, size_t length);
 
 int cz_set_pipe_size(int fd, int size);
