@@ -85,7 +85,7 @@ final class ClientConnection: HTTP2ConnectionDelegate {
     func streamViolated(
         _ stream: HTTP2Stream, _ error: RPCError, on connection: HTTP2Connection
     ) {
-        connection.reset(stream, errorCode: 8, error)
+        connection.reset(stream, errorCode: HTTP2ErrorCode.cancel, error)
     }
 
     /// Lets go of a stream whose answer is known although the peer goes on talking.
@@ -93,6 +93,7 @@ final class ClientConnection: HTTP2ConnectionDelegate {
         // What is queued stays readable.
         try? stream.receiveEnd()
         connection.reset(
-            stream, errorCode: 8, RPCError(code: .cancelled, message: "the answer was dropped"))
+            stream, errorCode: HTTP2ErrorCode.cancel,
+            RPCError(code: .cancelled, message: "the answer was dropped"))
     }
 }

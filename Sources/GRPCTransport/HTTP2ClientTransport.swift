@@ -1,4 +1,5 @@
 public import GRPCCore
+import Glibc
 public import SystemIO
 
 /// gRPC's client transport over nghttp2 and OpenSSL: one connection to one server, made when it
@@ -158,7 +159,7 @@ private final class ClientCore {
                     let connection = try await connect()
                     guard case .connecting = state else { break }
                     guard let usable = connection.connection, connection.isUsable else {
-                        throw SystemError("connect", on: "\(target)", code: 104)
+                        throw SystemError("connect", on: "\(target)", code: ECONNRESET)
                     }
                     state = .ready(connection)
                     backoff = configuration.initialBackoff

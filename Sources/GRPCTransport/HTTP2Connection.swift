@@ -1,4 +1,5 @@
 import GRPCCore
+import Glibc
 import SystemIO
 
 /// What one side of RPC does with the events of its connection.
@@ -298,7 +299,7 @@ final class HTTP2Connection: HTTP2SessionDelegate {
     private func sayGoodbye(_ error: (any Error)?) {
         switch error {
         case nil: break
-        case is HTTP2Error: session.goAway(errorCode: 1)
+        case is HTTP2Error: session.goAway(errorCode: HTTP2ErrorCode.protocolError)
         case let violation as PeerViolation:
             if let code = violation.errorCode { session.goAway(errorCode: code) }
         default: return
@@ -446,7 +447,7 @@ final class HTTP2Connection: HTTP2SessionDelegate {
             case .wait:
                 if blockedSince == nil { blockedSince = .now }
                 return false
-            case .end: throw SystemError("write", code: 32)
+            case .end: throw SystemError("write", code: EPIPE)
             }
         }
         output.removeAll(keepingCapacity: true)
@@ -484,17 +485,19 @@ final class HTTP2Connection: HTTP2SessionDelegate {
         if let blockedSince, now - blockedSince >= timeout {
             return close(PeerViolation.stalled(timeout))
         }
-        let waiting = streams.values.filter { $0.waitsSince != nil }
-        let stalled = waiting.filter { $0.waitsSince.map { now - $0 >= timeout } ?? false }
+        let waiting = streams.values.filter { $0.outputWaitsSince != nil }
+        let stalled = waiting.filter { $0.outputWaitsSince.map { now - $0 >= timeout } ?? false }
         // With other streams in use the peer is worth keeping; only what it neglects is ended.
         if !stalled.isEmpty, stalled.count == streams.count {
             return close(PeerViolation.stalled(timeout))
         }
         for stream in stalled {
             let message = "nothing of the answer could be sent for \(timeout)"
-            reset(stream, errorCode: 8, RPCError(code: .unavailable, message: message))
+            reset(
+                stream, errorCode: HTTP2ErrorCode.cancel,
+                RPCError(code: .unavailable, message: message))
         }
-        let oldest = (waiting.compactMap { $0.waitsSince } + [blockedSince].compactMap { $0 })
+        let oldest = (waiting.compactMap { $0.outputWaitsSince } + [blockedSince].compactMap { $0 })
             .filter { now - $0 < timeout }.min()
         guard let oldest else { return }
         stallTimer = EventLoop.Timer(after: timeout - (now - oldest)) { [weak self] in
@@ -514,7 +517,7 @@ final class HTTP2Connection: HTTP2SessionDelegate {
             session.submitPing(.sign)
             scheduleFlush()
             keepaliveTimer = EventLoop.Timer(after: configuration.keepaliveTimeout) { [weak self] in
-                self?.close(SystemError("keepalive", code: 110))
+                self?.close(SystemError("keepalive", code: ETIMEDOUT))
             }
         }
     }
@@ -538,7 +541,7 @@ final class HTTP2Connection: HTTP2SessionDelegate {
             if case .noticed = state { refuseStreams() }
         case .sign: break
         }
-        // Each is a sign of life.
+        // The answer to a notice is a sign of life as well.
         guard isPingOutstanding else { return }
         isPingOutstanding = false
         keepaliveTimer?.cancel()
@@ -563,12 +566,12 @@ final class HTTP2Connection: HTTP2SessionDelegate {
     func headersNotSent(stream identifier: Int32) {
         guard let stream = streams[identifier], !stream.isClosed else { return }
         reset(
-            stream, errorCode: 2,
+            stream, errorCode: HTTP2ErrorCode.internalError,
             RPCError(code: .internalError, message: "the headers could not be sent"))
     }
 
     func goAwaySent(errorCode: UInt32) {
-        if errorCode != 0 { sessionError = errorCode }
+        if errorCode != HTTP2ErrorCode.noError { sessionError = errorCode }
     }
 
     func headersBegan(stream identifier: Int32, isFirst: Bool) {
@@ -651,7 +654,7 @@ final class HTTP2Connection: HTTP2SessionDelegate {
     func streamEndSent(stream identifier: Int32) {
         guard isServer, let stream = streams[identifier], !stream.hasPeerEnded else { return }
         // The answer is complete, so the rest of the request is of no use (RFC 9113, 8.1).
-        session.reset(stream: identifier, errorCode: 0)
+        session.reset(stream: identifier, errorCode: HTTP2ErrorCode.noError)
     }
 
     func goAwayReceived() {

@@ -277,7 +277,7 @@ final class HTTP2Session {
     }
 
     /// Takes no further streams; those that were opened go on.
-    func goAway(errorCode: UInt32 = 0) {
+    func goAway(errorCode: UInt32 = HTTP2ErrorCode.noError) {
         nghttp2_submit_goaway(
             session, UInt8(NGHTTP2_FLAG_NONE.rawValue),
             nghttp2_session_get_last_proc_stream_id(session), errorCode, nil, 0)
