@@ -145,8 +145,6 @@ import Testing
         var configuration = HTTP2ServerTransport.Configuration()
         configuration.maximumConcurrentStreams = 4
         try await withEcho(server: configuration, service: service) { client, _, _ in
-            var options = CallOptions.defaults
-            options.timeout = .milliseconds(1)
             for _ in 0..<40 {
                 // Over at once, though its handler takes no notice of that.
                 _ = try? await client.collect("Stubborn", metadata: ["grpc-timeout": "1m"])
