@@ -136,7 +136,10 @@ let package = Package(
 
         module(
             "ContainerEngine",
-            ["SystemIO", "OCI", "JSON", "HTTPClient", "RuntimeAPI", "DevicePolicy"]),
+            [
+                "SystemIO", "OCI", "JSON", "ServerAddress", "HTTPClient", "RuntimeAPI",
+                "DevicePolicy",
+            ]),
         tests(of: "ContainerEngine", ["RuntimeAPI", "SystemIO"]),
 
         module("Authorization", ["JSON"]),

@@ -29,7 +29,8 @@ public struct AccessInterceptor: ServerInterceptor {
         }
         record.note(AuditKey.decision, "unauthenticated")
         let principal = try await authenticator.principal(
-            record.peer, request.metadata, from: PeerAddress.network(of: record.remotePeer))
+            record.peer, request.metadata,
+            from: PeerAddress.network(of: record.remotePeer, record.peer.credentials))
         record.note(AuditKey.principal, "\(principal)")
         record.note(AuditKey.authentication, principal.proof.rawValue)
         let decision = policy.decide(principal, record.method, request.metadata)

@@ -16,8 +16,8 @@ enum AuditKey {
 public struct AuditLog: Sendable {
     private let logger: Logger
 
-    /// What a client says of itself may be long.
-    private static let longestText = 256
+    /// What a client says of itself may be long; in bytes.
+    static let longestText = 256
 
     public init(_ logger: Logger) { self.logger = logger }
 
@@ -54,7 +54,15 @@ public struct AuditLog: Sendable {
         logger.info("rpc", metadata: fields)
     }
 
-    private static func shortened(_ text: String) -> String {
-        text.utf8.count <= longestText ? text : String(text.prefix(longestText)) + "…"
+    /// At most so many bytes and an ellipsis. One character may be of any number of scalars, so
+    /// it is these that are counted.
+    static func shortened(_ text: String) -> String {
+        guard text.utf8.count > longestText else { return text }
+        var size = 0
+        let kept = text.unicodeScalars.prefix {
+            size += UTF8.width($0)
+            return size <= longestText
+        }
+        return String(kept) + "…"
     }
 }

@@ -16,7 +16,9 @@ public final class PrincipalLoad: Sendable {
     /// - Throws: `RPCError` with RESOURCE_EXHAUSTED when there are as many as there may be.
     func begin(_ record: CallRecord, of principal: Principal) throws(RPCError) {
         // Where nobody proves anything, an address is all there is.
-        let name = principal.names.first ?? PeerAddress.network(of: record.remotePeer)
+        let name =
+            principal.names.first
+            ?? PeerAddress.network(of: record.remotePeer, record.peer.credentials)
         let isAdmitted = counts.withLock { counts in
             guard counts[name, default: 0] < maximum else { return false }
             counts[name, default: 0] += 1

@@ -2,8 +2,8 @@ import JSON
 
 /// What is asked: may this principal make this request?
 public struct AuthorizationRequest: Hashable, Sendable {
-    /// The names that the peer has proved to have; none without TLS, and the empty one for a
-    /// peer that showed no certificate.
+    /// The names that the peer has proved to have, on a unix socket those of its user; none for a
+    /// peer without a proof, and the empty one for a certificate without names.
     public var principals: [String]
     /// Further names it has proved, which deny rules look at as well: a certificate has several
     /// kinds, and being denied by one of them is being denied.

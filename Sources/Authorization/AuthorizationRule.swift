@@ -54,18 +54,17 @@ struct AuthorizationRule: Hashable, Sendable {
     private static func matchers(
         _ reader: inout JSONObjectReader?, _ key: String
     ) throws(JSONObjectReader.Failure) -> [StringMatcher]? {
-        guard let patterns = try reader?.strings(key) else { return nil }
+        guard let patterns = try reader?.strings(key), let reader else { return nil }
         return try matchers(patterns, reader, key)
     }
 
     private static func matchers(
-        _ patterns: [String], _ reader: JSONObjectReader?, _ key: String
+        _ patterns: [String], _ reader: JSONObjectReader, _ key: String
     ) throws(JSONObjectReader.Failure) -> [StringMatcher] {
         var matchers: [StringMatcher] = []
         for (index, pattern) in patterns.enumerated() {
             guard let matcher = StringMatcher(pattern) else {
-                throw reader?.failure("\(key)[\(index)]", "has a '*' that is not at one end")
-                    ?? JSONObjectReader.Failure(key)
+                throw reader.failure("\(key)[\(index)]", "has a '*' that is not at one end")
             }
             matchers.append(matcher)
         }

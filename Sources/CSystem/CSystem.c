@@ -69,13 +69,11 @@ ssize_t cz_send(int fd, const void *buffer, size_t length, const int *descriptor
     return sendmsg(fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
-int cz_peer_credentials(int fd, struct cz_credentials *out) {
+int cz_peer_user(int fd, uid_t *user) {
     struct ucred credentials;
     socklen_t length = sizeof credentials;
     if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &credentials, &length) != 0) return -1;
-    out->pid = credentials.pid;
-    out->uid = credentials.uid;
-    out->gid = credentials.gid;
+    *user = credentials.uid;
     return 0;
 }
 
@@ -97,11 +95,6 @@ int cz_getsockname(int fd, struct sockaddr *address, socklen_t *length) {
 
 int cz_accept(int fd) {
     return accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-}
-
-ssize_t cz_send_to(int fd, const void *buffer, size_t length,
-                                 const struct sockaddr *address, socklen_t address_length) {
-    return sendto(fd, buffer, length, MSG_NOSIGNAL, address, address_length);
 }
 
 ssize_t cz_write_socket(int fd, const void *buffer, size_t length) {

@@ -1,6 +1,7 @@
 import FoundationEssentials
 import HTTPClient
 import RuntimeAPI
+import ServerAddress
 import SystemIO
 
 /// The HTTP API that Docker defined and Podman serves as well, on a unix socket.
@@ -155,19 +156,5 @@ final class EngineAPI {
     }
 }
 
-/// A segment of a path or a value of a query (RFC 3986, section 2.3).
-func percentEncoded(_ text: String) -> String {
-    var encoded = ""
-    for byte in text.utf8 {
-        switch byte {
-        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-            UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "."),
-            UInt8(ascii: "_"), UInt8(ascii: "~"):
-            encoded.unicodeScalars.append(Unicode.Scalar(byte))
-        default:
-            let digits = String(byte, radix: 16, uppercase: true)
-            encoded += digits.count == 1 ? "%0\(digits)" : "%\(digits)"
-        }
-    }
-    return encoded
-}
+/// A segment of a path or a value of a query.
+func percentEncoded(_ text: String) -> String { WebAddress.percentEncoded(text) }

@@ -4,13 +4,8 @@ import SystemIO
 /// A connection to the server, as the client sees it.
 @EventLoop
 final class ClientConnection: HTTP2ConnectionDelegate {
-    private enum State {
-        case handshaking(CheckedContinuation<Void, any Error>?)
-        case ready
-        case closed((any Error)?)
-    }
-
-    private var state = State.handshaking(nil)
+    /// Who waits for the end of the handshake.
+    private var handshake: CheckedContinuation<Void, any Error>?
     private(set) var connection: HTTP2Connection?
     /// Called once when the connection takes no further RPCs.
     var onUnusable: (@EventLoop (ClientConnection) -> Void)?
@@ -24,7 +19,7 @@ final class ClientConnection: HTTP2ConnectionDelegate {
         self.connection = connection
         try await withTaskCancellationHandler {
             try await withCheckedThrowingContinuation { continuation in
-                state = .handshaking(continuation)
+                handshake = continuation
                 connection.start()
             }
         } onCancel: {
@@ -40,9 +35,8 @@ final class ClientConnection: HTTP2ConnectionDelegate {
     // MARK: HTTP2ConnectionDelegate
 
     func connectionReady(_ connection: HTTP2Connection) {
-        guard case .handshaking(let continuation) = state else { return }
-        state = .ready
-        continuation?.resume()
+        handshake?.resume()
+        handshake = nil
     }
 
     func connectionDraining(_ connection: HTTP2Connection) {
@@ -51,12 +45,9 @@ final class ClientConnection: HTTP2ConnectionDelegate {
     }
 
     func connectionClosed(_ connection: HTTP2Connection, _ error: (any Error)?) {
-        if case .handshaking(let continuation) = state {
-            continuation?.resume(
-                throwing: error
-                    ?? TLSError(.protocolMismatch, "the peer closed during the handshake"))
-        }
-        state = .closed(error)
+        handshake?.resume(
+            throwing: error ?? TLSError(.protocolMismatch, "the peer closed during the handshake"))
+        handshake = nil
         self.connection = nil
         onUnusable?(self)
         onUnusable = nil
@@ -75,9 +66,7 @@ final class ClientConnection: HTTP2ConnectionDelegate {
     }
 
     func trailersReceived(_ stream: HTTP2Stream, on connection: HTTP2Connection) {
-        guard case .status(let status, let metadata) = ResponseHead.last(stream.headers) else {
-            return
-        }
+        let (status, metadata) = ResponseHead.last(stream.headers)
         stream.receive(.status(status, metadata))
     }
 
@@ -96,7 +85,7 @@ final class ClientConnection: HTTP2ConnectionDelegate {
     func streamViolated(
         _ stream: HTTP2Stream, _ error: RPCError, on connection: HTTP2Connection
     ) {
-        connection.reset(stream, errorCode: 8, error)
+        connection.reset(stream, errorCode: HTTP2ErrorCode.cancel, error)
     }
 
     /// Lets go of a stream whose answer is known although the peer goes on talking.
@@ -104,6 +93,7 @@ final class ClientConnection: HTTP2ConnectionDelegate {
         // What is queued stays readable.
         try? stream.receiveEnd()
         connection.reset(
-            stream, errorCode: 8, RPCError(code: .cancelled, message: "the answer was dropped"))
+            stream, errorCode: HTTP2ErrorCode.cancel,
+            RPCError(code: .cancelled, message: "the answer was dropped"))
     }
 }

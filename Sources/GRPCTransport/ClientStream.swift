@@ -35,7 +35,7 @@ final class ClientStream {
         case .idle: settle(.failed(error))
         case .open(let stream):
             if !(stream.hasReceivedStatus && stream.hasEnded) {
-                connection.reset(stream, errorCode: 8, error)
+                connection.reset(stream, errorCode: HTTP2ErrorCode.cancel, error)
             }
             stream.discardInbound()
         case .failed: break

@@ -23,14 +23,8 @@ struct ConnectionAdmission {
     enum Verdict<ID> {
         case admit
         /// Admit after closing another one.
-        case evict(ID, Refusal)
-        case refuse(Refusal)
-    }
-
-    /// Which limit was reached.
-    enum Refusal: Hashable {
-        case tooMany(Int)
-        case tooManyOfPeer(Int)
+        case evict(ID, PeerViolation)
+        case refuse(PeerViolation)
     }
 
     var maximum: Int
@@ -47,12 +41,12 @@ struct ConnectionAdmission {
         let all = Array(entries)
         let own = all.filter { $0.peer == peer }
         if own.count >= maximumPerPeer {
-            return makeRoom(among: own, .tooManyOfPeer(maximumPerPeer))
+            return makeRoom(among: own, .tooManyConnectionsOfPeer(maximumPerPeer))
         }
-        return all.count >= maximum ? makeRoom(among: all, .tooMany(maximum)) : .admit
+        return all.count >= maximum ? makeRoom(among: all, .tooManyConnections(maximum)) : .admit
     }
 
-    private func makeRoom<ID>(among entries: [Entry<ID>], _ reason: Refusal) -> Verdict<ID> {
+    private func makeRoom<ID>(among entries: [Entry<ID>], _ reason: PeerViolation) -> Verdict<ID> {
         let oldest = entries.lazy.filter { $0.phase == .handshaking }.min { $0.number < $1.number }
         if let oldest { return .evict(oldest.id, reason) }
         let unproven = longest(among: entries) {

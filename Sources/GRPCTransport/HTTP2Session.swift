@@ -30,7 +30,7 @@ protocol HTTP2SessionDelegate: AnyObject {
     func goAwaySent(errorCode: UInt32)
     /// Our last frame on the stream has been written.
     func streamEndSent(stream: Int32)
-    func goAwayReceived(lastStream: Int32, errorCode: UInt32)
+    func goAwayReceived()
     func pingAcknowledged(_ purpose: PingPurpose)
     /// The peer has seen our settings.
     func settingsAcknowledged()
@@ -74,7 +74,6 @@ struct HTTP2Limits {
     /// What that may become where a long line would otherwise stand idle.
     var widestStreamWindow: Int
     var maximumHeaderListSize: Int
-    var maximumFrameSize: Int
     /// What a peer's frames may cost; nil for a server, which the client has chosen itself.
     var conduct: PeerConduct.Limits?
 }
@@ -90,6 +89,8 @@ final class HTTP2Session {
     /// one is only kept from being what a fast peer waits for: several times a stream's widest,
     /// since it is opened again by halves.
     private static let connectionWindow: Int32 = 64 << 20
+    /// The largest frame taken, in bytes: larger ones save little.
+    private static let maximumFrameSize: UInt32 = 64 << 10
     /// Acknowledgements owed to a peer that does not read them before it is cut off.
     private static let maximumOutboundAcknowledgements = 128
     /// CONTINUATION frames after a HEADERS frame (CVE-2024-28182): a list within our limit
@@ -158,7 +159,7 @@ final class HTTP2Session {
                 value: UInt32(clamping: limits.maximumHeaderListSize)),
             nghttp2_settings_entry(
                 settings_id: Int32(NGHTTP2_SETTINGS_MAX_FRAME_SIZE.rawValue),
-                value: UInt32(clamping: limits.maximumFrameSize)),
+                value: Self.maximumFrameSize),
             nghttp2_settings_entry(
                 settings_id: Int32(NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS.rawValue),
                 value: UInt32(clamping: limits.maximumConcurrentStreams)),
@@ -276,7 +277,7 @@ final class HTTP2Session {
     }
 
     /// Takes no further streams; those that were opened go on.
-    func goAway(errorCode: UInt32 = 0) {
+    func goAway(errorCode: UInt32 = HTTP2ErrorCode.noError) {
         nghttp2_submit_goaway(
             session, UInt8(NGHTTP2_FLAG_NONE.rawValue),
             nghttp2_session_get_last_proc_stream_id(session), errorCode, nil, 0)
@@ -480,8 +481,7 @@ final class HTTP2Session {
         case NGHTTP2_DATA.rawValue:
             if endsStream { delegate.dataEnded(stream: header.stream_id) }
         case NGHTTP2_GOAWAY.rawValue:
-            delegate.goAwayReceived(
-                lastStream: frame.goaway.last_stream_id, errorCode: frame.goaway.error_code)
+            delegate.goAwayReceived()
         case NGHTTP2_SETTINGS.rawValue:
             if header.flags & UInt8(NGHTTP2_FLAG_ACK.rawValue) == 0 {
                 delegate.settingsReceived()

@@ -37,7 +37,7 @@ final class HTTP2Stream {
     private(set) var hasPeerEnded = false
     /// Since when somebody waits for more of what the peer sends without a byte of it coming; nil
     /// while nobody does.
-    private(set) var awaitsSince: ContinuousClock.Instant?
+    private(set) var readerWaitsSince: ContinuousClock.Instant?
     private(set) var hasReceivedStatus = false
 
     // Outbound
@@ -47,7 +47,7 @@ final class HTTP2Stream {
 
     /// Since when there is something to send of which nothing has gone out; nil when there is
     /// nothing, however long the RPC is silent.
-    private(set) var waitsSince: ContinuousClock.Instant?
+    private(set) var outputWaitsSince: ContinuousClock.Instant?
     /// What the connection believes this stream to hold.
     private var reported = 0
 
@@ -81,11 +81,6 @@ final class HTTP2Stream {
 
     var isClosed: Bool { closure != nil }
 
-    /// The encoding the peer announced, which we do not decode.
-    func expectForeignEncoding(_ name: String) {
-        deframer.foreignEncoding = name
-    }
-
     func receive(_ part: InboundPart) {
         switch part {
         case .metadata: hasReceivedHead = true
@@ -101,7 +96,7 @@ final class HTTP2Stream {
     func receive(_ bytes: UnsafeRawBufferPointer) throws(RPCError) {
         unreleased += bytes.count
         bytesReceived += bytes.count
-        if awaitsSince != nil { awaitsSince = .now }
+        if readerWaitsSince != nil { readerWaitsSince = .now }
         defer { report() }
         try deframer.append(bytes) { inbound.append(.message($0)) }
         wakeReader()
@@ -131,7 +126,7 @@ final class HTTP2Stream {
         if case .closed = sending, hasPeerEnded { endedWell = true } else { endedWell = false }
         sending = .closed
         outbound.removeAll()
-        waitsSince = nil
+        outputWaitsSince = nil
         deframer.abandon()
         inbound.fail(error)
         report()
@@ -156,7 +151,7 @@ final class HTTP2Stream {
         case .failure(let error): reader.resume(throwing: error)
         }
         self.reader = nil
-        awaitsSince = nil
+        readerWaitsSince = nil
         report()
         releaseWindow()
     }
@@ -192,7 +187,7 @@ final class HTTP2Stream {
                     continuation.resume(throwing: CancellationError())
                 } else {
                     reader = continuation
-                    awaitsSince = .now
+                    readerWaitsSince = .now
                     wakeReader()
                 }
             }
@@ -204,7 +199,7 @@ final class HTTP2Stream {
     private func cancelReader() {
         reader?.resume(throwing: CancellationError())
         reader = nil
-        awaitsSince = nil
+        readerWaitsSince = nil
     }
 
     // MARK: Outbound, from the RPC
@@ -232,7 +227,7 @@ final class HTTP2Stream {
         try requireOpen()
         outbound.append(message)
         report()
-        waits()
+        noteOutput()
         connection?.resume(self)
         guard outbound.count > Self.highWaterMark else { return }
         try await withTaskCancellationHandler {
@@ -254,8 +249,8 @@ final class HTTP2Stream {
         }
     }
 
-    private func waits() {
-        if waitsSince == nil { waitsSince = .now }
+    private func noteOutput() {
+        if outputWaitsSince == nil { outputWaitsSince = .now }
     }
 
     private func cancelWriters() {
@@ -276,7 +271,7 @@ final class HTTP2Stream {
     func finish(trailers: HeaderList? = nil) {
         guard closure == nil, case .open = sending else { return }
         sending = .ending(trailers)
-        waits()
+        noteOutput()
         connection?.resume(self)
     }
 
@@ -288,18 +283,20 @@ final class HTTP2Stream {
             outbound.removeAll()
             report()
             sending = .ending(trailers)
-            waits()
+            noteOutput()
             cancelWriters()
             connection?.resume(self)
         case .idle, .closed: break
         }
     }
 
-    /// The reader has gone: what comes from now on is dropped as it arrives.
-    func discardInbound() {
-        inbound.discard()
+    /// Drops what came and what comes from now on: the reader has gone, or is told why it gets no
+    /// more.
+    func discardInbound(_ error: RPCError? = nil) {
+        inbound.discard(error)
         deframer.abandon()
         report()
+        wakeReader()
         releaseWindow()
     }
 
@@ -308,7 +305,11 @@ final class HTTP2Stream {
     func nextData(into buffer: UnsafeMutableRawBufferPointer) -> OutboundData {
         let count = outbound.read(into: buffer)
         report()
-        if outbound.count == 0 { waitsSince = nil } else if count > 0 { waitsSince = .now }
+        if outbound.count == 0 {
+            outputWaitsSince = nil
+        } else if count > 0 {
+            outputWaitsSince = .now
+        }
         if outbound.count <= Self.highWaterMark / 2, !writers.isEmpty {
             let writers = self.writers
             self.writers = []

@@ -18,14 +18,13 @@ struct HeaderList: Sendable {
         for (name, value) in fields { append(name, value) }
     }
 
-    /// Appends a field, or only counts it when the list would get larger than `limit`.
-    mutating func append(_ name: String, _ value: String, limit: Int = .max) {
+    mutating func append(_ name: String, _ value: String) {
         size += name.utf8.count + value.utf8.count + Self.fieldOverhead
-        if size <= limit { fields.append(Field(name: name, value: value)) }
+        fields.append(Field(name: name, value: value))
     }
 
-    /// The same with bytes, of which strings are made only when they are kept. What is not UTF-8
-    /// in them becomes U+FFFD.
+    /// Appends a field, or only counts it when the list would get larger than `limit`: strings are
+    /// made only of what is kept. What is not UTF-8 in it becomes U+FFFD.
     mutating func append(
         _ name: UnsafeBufferPointer<UInt8>, _ value: UnsafeBufferPointer<UInt8>, limit: Int
     ) {

@@ -66,12 +66,17 @@ struct InboundQueue {
         held = 0
     }
 
-    /// Drops everything, for a reader that has gone.
-    mutating func discard() {
+    /// Drops everything, for a reader that has gone; with an error for one that has to learn that
+    /// it did not get all, which an end would not tell.
+    mutating func discard(_ error: RPCError? = nil) {
+        switch ending {
+        case .finished where isEmpty: break
+        case .open, .finished: ending = error.map { .failed($0) } ?? .finished
+        case .failed: break
+        }
         parts = []
         head = 0
         held = 0
-        if case .open = ending { ending = .finished }
     }
 
     mutating func next() -> Next {

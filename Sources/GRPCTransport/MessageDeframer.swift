@@ -17,8 +17,6 @@ struct MessageDeframer {
     private var state = State.prefix(gathered: 0, count: 0)
     /// The largest message accepted, in bytes.
     let limit: Int
-    /// The encoding that the peer announced, when it is one we do not decode.
-    var foreignEncoding: String?
 
     init(limit: Int) {
         self.limit = limit
@@ -43,8 +41,8 @@ struct MessageDeframer {
 
     /// Takes all the bytes and hands each message that they complete to `deliver`.
     ///
-    /// - Throws: RESOURCE_EXHAUSTED for a message over the limit, UNIMPLEMENTED or INTERNAL for
-    ///   a compressed one; afterwards all bytes are dropped.
+    /// - Throws: RESOURCE_EXHAUSTED for a message over the limit, INTERNAL for a compressed one;
+    ///   afterwards all bytes are dropped.
     mutating func append(
         _ bytes: UnsafeRawBufferPointer, deliver: (MessageBytes) -> Void
     ) throws(RPCError) {
@@ -87,11 +85,6 @@ struct MessageDeframer {
 
     private func check(flag: UInt64, length: Int) throws(RPCError) -> Int {
         guard flag == 0 else {
-            if let foreignEncoding {
-                throw RPCError(
-                    code: .unimplemented,
-                    message: "messages compressed with '\(foreignEncoding)' are not supported")
-            }
             throw RPCError(
                 code: .internalError,
                 message: "a message is marked as compressed, but no grpc-encoding was given")

@@ -28,9 +28,9 @@ public enum PeerViolation: Error, Hashable, Sendable, CustomStringConvertible {
     var errorCode: UInt32? {
         switch self {
         // Not the peer's fault.
-        case .tooManyConnections, .tooManyConnectionsOfPeer: NGHTTP2_NO_ERROR.rawValue
+        case .tooManyConnections, .tooManyConnectionsOfPeer: HTTP2ErrorCode.noError
         case .brokeProtocol: nil
-        default: NGHTTP2_ENHANCE_YOUR_CALM.rawValue
+        default: HTTP2ErrorCode.enhanceYourCalm
         }
     }
 

@@ -15,13 +15,13 @@ enum ResponseHead {
     static func first(_ headers: HeaderList, endsStream: Bool) -> First {
         let http = headers[":status"] ?? ""
         if http.hasPrefix("1") { return .interim }
-        if endsStream, headers["grpc-status"] != nil { return last(headers) }
+        if endsStream, headers["grpc-status"] != nil { return over(headers) }
         guard http == "200" else { return .status(StatusHeaders.status(http: http), [:]) }
         guard let type = headers["content-type"], RequestHead.isGRPC(type) else {
             let message = "the peer does not speak gRPC: its answer has another content type"
             return .status(Status(code: .unknown, message: message), [:])
         }
-        guard !endsStream else { return last(headers) }
+        guard !endsStream else { return over(headers) }
         do {
             return .metadata(try MetadataHeaders.metadata(of: headers))
         } catch {
@@ -29,13 +29,19 @@ enum ResponseHead {
         }
     }
 
+    /// A first header list that is the last one too.
+    private static func over(_ headers: HeaderList) -> First {
+        let (status, metadata) = last(headers)
+        return .status(status, metadata)
+    }
+
     /// What the last header list says.
-    static func last(_ headers: HeaderList) -> First {
+    static func last(_ headers: HeaderList) -> (Status, Metadata) {
         do {
-            return .status(
-                StatusHeaders.status(of: headers), try MetadataHeaders.metadata(of: headers))
+            let metadata = try MetadataHeaders.metadata(of: headers)
+            return (StatusHeaders.status(of: headers), metadata)
         } catch {
-            return .status(Status(code: .internalError, message: error.message), [:])
+            return (Status(code: .internalError, message: error.message), [:])
         }
     }
 }

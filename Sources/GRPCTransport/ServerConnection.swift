@@ -84,7 +84,8 @@ final class ServerConnection: HTTP2ConnectionDelegate {
             guard handlers < maximumHandlers else {
                 let message = "the handlers of earlier RPCs are still busy"
                 return connection.reset(
-                    stream, errorCode: 7, RPCError(code: .unavailable, message: message))
+                    stream, errorCode: HTTP2ErrorCode.refusedStream,
+                    RPCError(code: .unavailable, message: message))
             }
             let call = ServerStream(
                 stream, head: head, peer: identity, on: connection,

@@ -99,7 +99,7 @@ final class ServerStream {
     /// costs less than a timer for each message.
     private func findSilence() {
         guard let requestTimeout, !stream.hasPeerEnded else { return }
-        let silence = stream.awaitsSince.map { ContinuousClock.now - $0 } ?? .zero
+        let silence = stream.readerWaitsSince.map { ContinuousClock.now - $0 } ?? .zero
         guard silence >= requestTimeout else {
             return lookForSilence(after: requestTimeout - silence)
         }
@@ -118,7 +118,7 @@ final class ServerStream {
         } else {
             connection.respond(stream, Self.responseHead(followedBy: trailers), endsStream: true)
         }
-        stream.discardInbound()
+        stream.discardInbound(RPCError(status: status))
         cancel()
     }
 

@@ -15,21 +15,17 @@ final class TLSContext {
     ///
     /// - Throws: `TLSError` of kind `configuration`, naming the file.
     static func server(_ configuration: TLSConfiguration) throws(TLSError) -> TLSContext {
-        let context = try TLSContext(TLS_server_method())
-        guard let chain = configuration.certificateChain, let key = configuration.privateKey else {
+        guard configuration.certificateChain != nil, configuration.privateKey != nil else {
             throw TLSError(.configuration, "a server needs a certificate and its key")
         }
-        try context.use(chain: chain, key: key)
-        if configuration.minimumVersion == .tls13 { _ = cz_ssl_ctx_require_tls13(context.pointer) }
+        let context = try TLSContext(TLS_server_method(), configuration)
         if let authorities = configuration.authorities {
-            try context.trust(authorities)
             SSL_CTX_set_client_CA_list(context.pointer, SSL_load_client_CA_file(authorities))
             let required = configuration.requiresClientCertificate
             SSL_CTX_set_verify(
                 context.pointer,
                 SSL_VERIFY_PEER | (required ? SSL_VERIFY_FAIL_IF_NO_PEER_CERT : 0), nil)
         }
-        if let lists = configuration.revocationLists { try context.check(revoked: lists) }
         SSL_CTX_set_num_tickets(context.pointer, 0)
         SSL_CTX_set_alpn_select_cb(
             context.pointer,
@@ -54,26 +50,18 @@ final class TLSContext {
     ///
     /// - Throws: `TLSError` of kind `configuration`, naming the file.
     static func client(_ configuration: TLSConfiguration) throws(TLSError) -> TLSContext {
-        let context = try TLSContext(TLS_client_method())
-        if let chain = configuration.certificateChain {
-            guard let key = configuration.privateKey else {
-                throw TLSError(.configuration, "\(chain): the certificate's key is not given")
-            }
-            try context.use(chain: chain, key: key)
-        }
-        if let authorities = configuration.authorities {
-            try context.trust(authorities)
-        } else {
-            SSL_CTX_set_default_verify_paths(context.pointer)
-        }
-        if let lists = configuration.revocationLists { try context.check(revoked: lists) }
+        let context = try TLSContext(TLS_client_method(), configuration)
+        if configuration.authorities == nil { SSL_CTX_set_default_verify_paths(context.pointer) }
         SSL_CTX_set_verify(context.pointer, SSL_VERIFY_PEER, nil)
         SSL_CTX_set_alpn_protos(
             context.pointer, applicationProtocols, UInt32(applicationProtocols.count))
         return context
     }
 
-    private init(_ method: OpaquePointer?) throws(TLSError) {
+    /// What both ends have in common.
+    private init(
+        _ method: OpaquePointer?, _ configuration: TLSConfiguration
+    ) throws(TLSError) {
         // Writing to a connection the peer has closed is an error to report, not a signal to
         // die of; OpenSSL's socket BIO uses write(2), which cannot ask for that itself.
         signal(SIGPIPE, SIG_IGN)
@@ -84,6 +72,15 @@ final class TLSContext {
         guard cz_ssl_ctx_configure(pointer) == 1,
             SSL_CTX_set_cipher_list(pointer, Self.ciphers) == 1
         else { throw TLSError(.configuration, "OpenSSL: \(Self.lastError())") }
+        if configuration.minimumVersion == .tls13 { _ = cz_ssl_ctx_require_tls13(pointer) }
+        if let chain = configuration.certificateChain {
+            guard let key = configuration.privateKey else {
+                throw TLSError(.configuration, "\(chain): the certificate's key is not given")
+            }
+            try use(chain: chain, key: key)
+        }
+        if let authorities = configuration.authorities { try trust(authorities) }
+        if let lists = configuration.revocationLists { try check(revoked: lists) }
     }
 
     deinit { SSL_CTX_free(pointer) }

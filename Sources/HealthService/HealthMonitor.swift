@@ -20,7 +20,7 @@ public final class HealthMonitor {
 
     /// The question that is under way; whoever wants to know meanwhile waits for its answer, so
     /// that what is behind is never asked twice at a time.
-    private var question: Task<Bool, Never>?
+    private var question: Task<Void, Never>?
     /// The last answer.
     private var isWell = false
     private var isDraining = false
@@ -104,8 +104,7 @@ public final class HealthMonitor {
 
     private func renew() async {
         if let question {
-            _ = await question.value
-            return
+            return await question.value
         }
         let question = EventLoop.task { [self] in
             let isWell = await answerInTime()
@@ -114,10 +113,9 @@ public final class HealthMonitor {
                 wakeAll()
             }
             self.question = nil
-            return isWell
         }
         self.question = question
-        _ = await question.value
+        await question.value
     }
 
     private func answerInTime() async -> Bool {

@@ -163,6 +163,7 @@ final class RegistryClient {
     }
 
     private static func form(_ fields: [(String, String)]) -> String {
-        fields.map { "\($0)=\(WebAddress.percentEncoded($1))" }.joined(separator: "&")
+        fields.map { "\($0)=\(WebAddress.percentEncoded($1, keeping: ":/"))" }.joined(
+            separator: "&")
     }
 }

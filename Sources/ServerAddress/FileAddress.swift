@@ -47,7 +47,8 @@ public struct FileAddress: Hashable, Sendable, CustomStringConvertible {
         guard !host.isEmpty, !host.contains("/"), !host.contains("?"), !host.contains("#") else {
             return nil
         }
-        self.init("\(scheme.rawValue)://\(host)\(WebAddress.percentEncoded(String(path)))")
+        self.init(
+            "\(scheme.rawValue)://\(host)\(WebAddress.percentEncoded(String(path), keeping: ":/"))")
     }
 
     /// `HOST` or `HOST:PORT`.

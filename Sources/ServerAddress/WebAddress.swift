@@ -29,18 +29,25 @@ public enum WebAddress {
         return origin(url) + location
     }
 
-    /// A text as it stands in a query or in a path, slashes kept.
-    public static func percentEncoded(_ text: String) -> String {
-        let plain = "-._~:/".utf8
-        return text.utf8.map { byte in
-            let scalar = Unicode.Scalar(byte)
-            let isPlain =
-                plain.contains(byte)
-                || (scalar.isASCII && (scalar.properties.isAlphabetic || (48...57).contains(byte)))
-            if isPlain { return String(scalar) }
-            let digits = String(byte, radix: 16, uppercase: true)
-            return digits.count == 1 ? "%0\(digits)" : "%\(digits)"
-        }.joined()
+    /// A text as it stands in a segment of a path or in a value of a query (section 2.3).
+    ///
+    /// - Parameter delimiters: ASCII characters that stay as they are as well.
+    public static func percentEncoded(_ text: String, keeping delimiters: String = "") -> String {
+        var encoded = ""
+        for byte in text.utf8 {
+            switch byte {
+            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+                UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "."),
+                UInt8(ascii: "_"), UInt8(ascii: "~"):
+                encoded.unicodeScalars.append(Unicode.Scalar(byte))
+            case _ where delimiters.utf8.contains(byte):
+                encoded.unicodeScalars.append(Unicode.Scalar(byte))
+            default:
+                let digits = String(byte, radix: 16, uppercase: true)
+                encoded += digits.count == 1 ? "%0\(digits)" : "%\(digits)"
+            }
+        }
+        return encoded
     }
 
     /// The text that was percent-encoded; nil when it was not, or was no UTF-8.

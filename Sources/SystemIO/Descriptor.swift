@@ -40,12 +40,10 @@ public struct Descriptor: ~Copyable, Sendable {
     }
 
     /// Makes reads and writes return EAGAIN instead of waiting.
-    public borrowing func setNonBlocking(_ enabled: Bool = true) throws(SystemError) {
+    public borrowing func setNonBlocking() throws(SystemError) {
         let number = self.number
         let flags = try check("fcntl") { fcntl(number, F_GETFL) }
-        try check("fcntl") {
-            fcntl(number, F_SETFL, enabled ? flags | O_NONBLOCK : flags & ~O_NONBLOCK)
-        }
+        try check("fcntl") { fcntl(number, F_SETFL, flags | O_NONBLOCK) }
     }
 
     /// Opens a file; O_CLOEXEC is always set.
@@ -85,10 +83,8 @@ public struct Descriptor: ~Copyable, Sendable {
         into buffer: UnsafeMutableRawBufferPointer
     ) throws(SystemError) -> Int? {
         let number = self.number
-        do {
-            return try check("read") { Glibc.read(number, buffer.baseAddress, buffer.count) }
-        } catch  where error.code == EAGAIN {
-            return nil
+        return try checkUnlessBusy("read") {
+            Glibc.read(number, buffer.baseAddress, buffer.count)
         }
     }
 
@@ -97,10 +93,8 @@ public struct Descriptor: ~Copyable, Sendable {
     /// - Returns: the bytes written, nil when there is no room yet.
     public borrowing func write(_ buffer: UnsafeRawBufferPointer) throws(SystemError) -> Int? {
         let number = self.number
-        do {
-            return try check("write") { Glibc.write(number, buffer.baseAddress, buffer.count) }
-        } catch  where error.code == EAGAIN {
-            return nil
+        return try checkUnlessBusy("write") {
+            Glibc.write(number, buffer.baseAddress, buffer.count)
         }
     }
 

@@ -1,3 +1,4 @@
+import Glibc
 import Synchronization
 
 /// A descriptor on its way to a task or thread, which may never come to take it: then it is closed
@@ -23,7 +24,7 @@ public final class DescriptorHandoff: Sendable {
     /// - Throws: `SystemError` with EBADF when it was taken before.
     public func take() throws(SystemError) -> Descriptor {
         let number = number.exchange(Self.taken, ordering: .acquiringAndReleasing)
-        guard number != Self.taken else { throw SystemError("take", code: 9) }
+        guard number != Self.taken else { throw SystemError("take", code: EBADF) }
         return Descriptor(owning: number)
     }
 }

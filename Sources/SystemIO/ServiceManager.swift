@@ -8,15 +8,9 @@ public enum ServiceManager {
     public static func notify(_ state: String) {
         guard let path = environment("NOTIFY_SOCKET"), path.hasPrefix("/") || path.hasPrefix("@")
         else { return }
-        let number = socket(
-            AF_UNIX, CInt(SOCK_DGRAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
-        guard number >= 0 else { return }
-        let descriptor = Descriptor(owning: number)
-        guard let address = try? ResolvedAddress.unix(path) else { return }
+        guard let socket = try? DatagramSocket.connect(toPath: path) else { return }
         let bytes = Array(state.utf8)
-        _ = address.withPointer {
-            cz_send_to(descriptor.number, bytes, bytes.count, $0, $1)
-        }
+        _ = cz_write_socket(socket.number, bytes, bytes.count)
     }
 
     /// How often `WATCHDOG=1` should be sent: half of what the unit's WatchdogSec= allows.

@@ -61,16 +61,20 @@ public enum SocketAddress: Hashable, Sendable, CustomStringConvertible {
         }
     }
 
-    /// Whether only this machine can reach it, judged by the text: numbers in 127.0.0.0/8, ::1,
-    /// `localhost` and unix sockets.
-    public var isLocal: Bool {
+    /// Whether nobody off this machine can connect to it: a unix socket, `localhost`, or a number
+    /// in 127.0.0.0/8 or ::1. Other names are not looked up: what they mean may change.
+    public var isLoopback: Bool {
         switch self {
         case .unix: return true
         case .tcp(let host, _):
-            if host == "localhost" || host == "::1" { return true }
-            var address = in_addr()
-            return inet_pton(AF_INET, host, &address) == 1
-                && UInt32(bigEndian: address.s_addr) >> 24 == 127
+            if host == "localhost" { return true }
+            var v4 = in_addr()
+            if inet_pton(AF_INET, host, &v4) == 1 {
+                return UInt32(bigEndian: v4.s_addr) >> 24 == 127
+            }
+            var v6 = in6_addr()
+            guard inet_pton(AF_INET6, host, &v6) == 1 else { return false }
+            return withUnsafeBytes(of: v6) { $0.dropLast().allSatisfy { $0 == 0 } && $0.last == 1 }
         }
     }
 }
@@ -86,23 +90,4 @@ public struct SocketAddressError: Error, Hashable, Sendable, CustomStringConvert
     }
 
     public var description: String { "'\(text)' is not an address: \(reason)" }
-}
-
-extension SocketAddress {
-    /// Whether nobody off this machine can connect to it: a unix socket, or a number in
-    /// 127.0.0.0/8 or ::1. Names are not looked up: what they mean may change.
-    public var isLoopback: Bool {
-        switch self {
-        case .unix: return true
-        case .tcp(let host, _):
-            if host == "localhost" { return true }
-            var v4 = in_addr()
-            if inet_pton(AF_INET, host, &v4) == 1 {
-                return UInt32(bigEndian: v4.s_addr) >> 24 == 127
-            }
-            var v6 = in6_addr()
-            guard inet_pton(AF_INET6, host, &v6) == 1 else { return false }
-            return withUnsafeBytes(of: v6) { $0.dropLast().allSatisfy { $0 == 0 } && $0.last == 1 }
-        }
-    }
 }

@@ -14,11 +14,6 @@ public struct StreamSocket: ~Copyable, Sendable {
         self.descriptor = descriptor
     }
 
-    /// Gives the socket up as a plain descriptor.
-    public consuming func release() -> Descriptor {
-        descriptor
-    }
-
     /// Connects to the first of the addresses that answers.
     ///
     /// - Parameter timeout: how long each of them may take; nil for the kernel's own limit.
@@ -88,11 +83,10 @@ public struct StreamSocket: ~Copyable, Sendable {
 
     /// Who is at the other end of a unix socket, as of its connect(2).
     public borrowing func peerCredentials() throws(SystemError) -> PeerCredentials {
-        var credentials = cz_credentials()
+        var user: uid_t = 0
         let number = self.number
-        try check("getsockopt") { cz_peer_credentials(number, &credentials) }
-        return PeerCredentials(
-            processID: credentials.pid, userID: credentials.uid, groupID: credentials.gid)
+        try check("getsockopt") { cz_peer_user(number, &user) }
+        return PeerCredentials(userID: user)
     }
 
     /// The peer's address, the way gRPC writes it.
@@ -112,10 +106,8 @@ public struct StreamSocket: ~Copyable, Sendable {
         into buffer: UnsafeMutableRawBufferPointer
     ) throws(SystemError) -> Int? {
         let number = self.number
-        do {
-            return try check("recv") { recv(number, buffer.baseAddress, buffer.count, 0) }
-        } catch  where error.code == EAGAIN {
-            return nil
+        return try checkUnlessBusy("recv") {
+            recv(number, buffer.baseAddress, buffer.count, 0)
         }
     }
 
@@ -124,12 +116,8 @@ public struct StreamSocket: ~Copyable, Sendable {
     /// - Returns: the bytes written, nil when there is no room yet.
     public borrowing func write(_ buffer: UnsafeRawBufferPointer) throws(SystemError) -> Int? {
         let number = self.number
-        do {
-            return try check("send") {
-                cz_write_socket(number, buffer.baseAddress, buffer.count)
-            }
-        } catch  where error.code == EAGAIN {
-            return nil
+        return try checkUnlessBusy("send") {
+            cz_write_socket(number, buffer.baseAddress, buffer.count)
         }
     }
 
@@ -143,15 +131,11 @@ public struct StreamSocket: ~Copyable, Sendable {
         let number = self.number
         var count = 0
         var truncated: CInt = 0
-        let received: Int
         var numbers = [CInt](repeating: -1, count: Self.maximumDescriptors)
-        do {
-            received = try check("recvmsg") {
-                cz_receive(number, buffer.baseAddress, buffer.count, &numbers, &count, &truncated)
-            }
-        } catch  where error.code == EAGAIN {
-            return nil
+        let received = try checkUnlessBusy("recvmsg") {
+            cz_receive(number, buffer.baseAddress, buffer.count, &numbers, &count, &truncated)
         }
+        guard let received else { return nil }
         descriptors.append(contentsOf: numbers[..<count])
         guard truncated == 0 else { throw SystemError("recvmsg", code: EMSGSIZE) }
         return received
@@ -164,12 +148,8 @@ public struct StreamSocket: ~Copyable, Sendable {
         _ buffer: UnsafeRawBufferPointer, descriptors: [CInt]
     ) throws(SystemError) -> Int? {
         let number = self.number
-        do {
-            return try check("sendmsg") {
-                cz_send(number, buffer.baseAddress, buffer.count, descriptors, descriptors.count)
-            }
-        } catch  where error.code == EAGAIN {
-            return nil
+        return try checkUnlessBusy("sendmsg") {
+            cz_send(number, buffer.baseAddress, buffer.count, descriptors, descriptors.count)
         }
     }
 
@@ -182,15 +162,9 @@ public struct StreamSocket: ~Copyable, Sendable {
     }
 }
 
-/// The process at the other end of a unix socket.
+/// Whose process is at the other end of a unix socket.
 public struct PeerCredentials: Hashable, Sendable {
-    public var processID: pid_t
     public var userID: uid_t
-    public var groupID: gid_t
 
-    public init(processID: pid_t, userID: uid_t, groupID: gid_t) {
-        self.processID = processID
-        self.userID = userID
-        self.groupID = groupID
-    }
+    public init(userID: uid_t) { self.userID = userID }
 }

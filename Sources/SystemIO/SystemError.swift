@@ -41,3 +41,17 @@ public func check<Result: SignedInteger>(
         if code != EINTR { throw SystemError(call, on: subject(), code: code) }
     }
 }
+
+/// Likewise, for a descriptor that does not block.
+///
+/// - Returns: nil when the call would have to wait.
+@inline(__always)
+func checkUnlessBusy<Result: SignedInteger>(
+    _ call: String, _ body: () -> Result
+) throws(SystemError) -> Result? {
+    do {
+        return try check(call, body)
+    } catch  where error.code == EAGAIN {
+        return nil
+    }
+}

@@ -36,6 +36,16 @@ import Testing
         #expect(late["carried_out"] == "true")
     }
 
+    @Test(
+        "What clients say is bounded in bytes, whatever it is made of",
+        arguments: ["a", "é", "𝄞", "\u{301}"])
+    func longText(_ scalar: String) {
+        #expect(AuditLog.shortened(String(repeating: scalar, count: 10)).hasSuffix("…") == false)
+        let text = "e" + String(repeating: scalar, count: 10_000)
+        let kept = AuditLog.shortened(text).utf8.count - "…".utf8.count
+        #expect((AuditLog.longestText - 3...AuditLog.longestText).contains(kept))
+    }
+
     @Test("What ended in the ordinary way has nothing to explain")
     func ordinary() {
         let fine = fields {

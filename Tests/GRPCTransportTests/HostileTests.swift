@@ -97,6 +97,28 @@ import Testing
         #expect(queue.held == 0)
     }
 
+    @Test func aRequestThatIsCutOffDoesNotLookLikeAnEnd() {
+        let error = RPCError(code: .deadlineExceeded, message: "too late")
+        var open = InboundQueue()
+        open.append(.message(MessageBytes(capacity: 0)))
+        open.discard(error)
+        guard case .failure(error) = open.next() else { return #expect(Bool(false)) }
+        // Its end has come, but what is before it is dropped.
+        var ended = InboundQueue()
+        ended.append(.message(MessageBytes(capacity: 0)))
+        ended.finish()
+        ended.discard(error)
+        guard case .failure(error) = ended.next() else { return #expect(Bool(false)) }
+        var taken = InboundQueue()
+        taken.finish()
+        taken.discard(error)
+        guard case .end = taken.next() else { return #expect(Bool(false)) }
+        // Without an error nobody is there to be told.
+        var left = InboundQueue()
+        left.discard()
+        guard case .end = left.next() else { return #expect(Bool(false)) }
+    }
+
     @Test func anEmptyMessageCountsForWhatItTakes() {
         var queue = InboundQueue()
         queue.append(.message(MessageBytes(capacity: 0)))
@@ -123,8 +145,6 @@ import Testing
         var configuration = HTTP2ServerTransport.Configuration()
         configuration.maximumConcurrentStreams = 4
         try await withEcho(server: configuration, service: service) { client, _, _ in
-            var options = CallOptions.defaults
-            options.timeout = .milliseconds(1)
             for _ in 0..<40 {
                 // Over at once, though its handler takes no notice of that.
                 _ = try? await client.collect("Stubborn", metadata: ["grpc-timeout": "1m"])

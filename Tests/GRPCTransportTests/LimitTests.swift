@@ -140,8 +140,8 @@ private typealias Frame = PeerConduct.Frame
         switch admission.admit(peer: peer, beside: entries(list)) {
         case .admit: "admit"
         case .evict(let id, _): "evict \(id)"
-        case .refuse(.tooMany): "refuse"
-        case .refuse(.tooManyOfPeer): "refuse the peer"
+        case .refuse(.tooManyConnectionsOfPeer): "refuse the peer"
+        case .refuse: "refuse"
         }
     }
 

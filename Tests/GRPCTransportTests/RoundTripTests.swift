@@ -77,6 +77,29 @@ import Testing
         }
     }
 
+    @Test("Draining at each moment of connecting ends the client", arguments: 0..<16)
+    func aClientDrainsWhileItConnects(turns: Int) async throws {
+        try await withEcho { _, _, address in
+            let transport = try await HTTP2ClientTransport(target: address)
+            await withThrowingTaskGroup(of: Void.self) { group in
+                group.addTask { try await transport.connect() }
+                group.addTask {
+                    try await transport.withStream(descriptor: .test("Echo"), options: .defaults) {
+                        _, _ in
+                    }
+                }
+                group.addTask {
+                    await EventLoop.task {
+                        for _ in 0..<turns { await Task.yield() }
+                        transport.beginGracefulShutdown()
+                    }.value
+                }
+                // Whether the RPC came through is a matter of the moment; that all end is not.
+                while await group.nextResult() != nil {}
+            }
+        }
+    }
+
     @Test func aUnixSocketCarriesRPCs() async throws {
         let address = SocketAddress.unix(path: "@containerz-test-\(UInt64.random(in: 0 ... .max))")
         let echoed = try await withEcho(address: address) { client, _, _ in

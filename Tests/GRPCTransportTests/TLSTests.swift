@@ -1,8 +1,9 @@
 import GRPCCore
-import GRPCTransport
 import Synchronization
 import SystemIO
 import Testing
+
+@testable import GRPCTransport
 
 @Suite(.timeLimit(.minutes(1))) struct TLSTests {
     private static let certificates = Result { try Certificates() }
@@ -55,6 +56,26 @@ import Testing
         #expect(peer.certificate?.uriNames == ["spiffe://example.net/role/admin"])
         #expect(peer.certificate?.dnsNames == ["station"])
         #expect(peer.certificate?.subject == "CN=client,O=test")
+    }
+
+    @Test(arguments: TLSVersion.allCases)
+    func aClientOffersNothingOlderThanItShould(_ oldest: TLSVersion) async throws {
+        let made = try Self.certificates.get()
+        let pair = try StreamSocket.pair()
+        let ours = pair.first
+        let theirs = pair.second
+        let configuration = TLSConfiguration(
+            authorities: made.path("ca.pem"), minimumVersion: oldest)
+        let channel = try await Channel(
+            ours, context: .client(configuration), serverName: "localhost")
+        _ = try await channel.handshake()
+        let hello = try withUnsafeTemporaryAllocation(byteCount: 4096, alignment: 1) {
+            let count = try theirs.read(into: $0)
+            return Array($0.prefix(count ?? 0))
+        }
+        // The extension of the versions with 1.3 alone, and with 1.2 too (RFC 8446, 4.2.1).
+        #expect(hello.contains([0, 43, 0, 3, 2, 3, 4]) == (oldest == .tls13))
+        #expect(hello.contains([0, 43, 0, 5, 4, 3, 4, 3, 3]) == (oldest == .tls12))
     }
 
     @Test func theCertificateMayCarryAnotherNameThanTheTarget() async throws {

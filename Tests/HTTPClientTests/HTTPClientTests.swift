@@ -103,8 +103,8 @@ struct HTTPClientTests {
         defer { server.close() }
         let response = try await HTTPClient().send(
             request("POST", "/", at: server, body: .bytes([1, 0, 2])))
-        // The head may be read together with the body.
         #expect(response.status == 200)
+        #expect(try await response.collect(upTo: 10) == [1, 0, 2])
     }
 
     @Test func aStreamAsABodyWaitsForItsSource() async throws {
@@ -116,8 +116,8 @@ struct HTTPClientTests {
             while !body.suffix(5).elementsEqual("0\r\n\r\n".utf8) {
                 body += try await connection.readSome()
             }
-            try await connection.write("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
             #expect(body.count { $0 == 7 } == 3_000_000)
+            try await connection.write("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
         }
         defer { server.close() }
         let (input, output) = try Self.pipeNumbers()

@@ -52,7 +52,8 @@ import Testing
     }
 
     @Test func encoding() {
-        #expect(WebAddress.percentEncoded("/a b&c=é") == "/a%20b%26c%3D%C3%A9")
+        #expect(WebAddress.percentEncoded("/a b&c=é", keeping: ":/") == "/a%20b%26c%3D%C3%A9")
+        #expect(WebAddress.percentEncoded("a-._~Z9/:\n") == "a-._~Z9%2F%3A%0A")
         #expect(WebAddress.percentDecoded("/a%20b%26c%3D%C3%A9") == "/a b&c=é")
         for text in ["%", "%4", "%+1", "%zz", "%FF"] {
             #expect(WebAddress.percentDecoded(text) == nil, "\(text)")

@@ -1,3 +1,4 @@
+import Glibc
 import SystemIO
 import Testing
 
@@ -72,13 +73,18 @@ import Testing
     }
 
     @Test func blockingWorkLeavesTheLoopFree() async throws {
+        let pipe = try Descriptor.pipe()
+        let input = pipe.read.number
         async let blocked = withOwnThread(named: "test") {
-            var sum = 0
-            for value in 0..<1000 { sum += value }
-            return sum
+            var byte: UInt8 = 0
+            // Waits for what the loop writes once it has slept.
+            _ = read(input, &byte, 1)
+            return byte
         }
         try await EventLoop.sleep(for: .milliseconds(1))
-        #expect(try await blocked == 499_500)
+        try [7 as UInt8].withUnsafeBytes { try pipe.write.writeAll($0) }
+        #expect(try await blocked == 7)
+        pipe.read.close()
     }
 
     @EventLoop final class Order { var values: [Int] = [] }

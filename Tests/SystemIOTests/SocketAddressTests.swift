@@ -29,10 +29,12 @@ import Testing
                 == .tcp(host: "fe80::1", port: 9339))
     }
 
-    @Test func knowsWhatIsLocal() throws {
-        #expect(try SocketAddress(parsing: "127.9.9.9:1").isLocal)
-        #expect(try SocketAddress(parsing: "[::1]:1").isLocal)
-        #expect(try !SocketAddress(parsing: "0.0.0.0:1").isLocal)
-        #expect(try !SocketAddress(parsing: "127.example:1").isLocal)
+    @Test(arguments: [
+        ("127.9.9.9:1", true), ("[::1]:1", true), ("[0:0::1]:1", true), ("localhost:1", true),
+        ("unix:/run/x.sock", true), ("0.0.0.0:1", false), ("[::]:1", false), ("[::2]:1", false),
+        ("[fe80::1]:1", false), ("126.0.0.1:1", false), ("127.example:1", false),
+    ])
+    func knowsWhatOnlyThisMachineReaches(text: String, isLoopback: Bool) throws {
+        #expect(try SocketAddress(parsing: text).isLoopback == isLoopback)
     }
 }

@@ -4,11 +4,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <net/if.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdint.h>
@@ -16,8 +14,6 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/inotify.h>
-#include <sys/ioctl.h>
-#include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/statvfs.h>
@@ -27,12 +23,6 @@
 
 /// The most descriptors accepted with one message.
 enum { CZ_MAX_DESCRIPTORS = 16 };
-
-struct cz_credentials {
-    pid_t pid;
-    uid_t uid;
-    gid_t gid;
-};
 
 struct epoll_event cz_epoll_event(uint32_t events, uint64_t token);
 
@@ -47,7 +37,8 @@ ssize_t cz_receive(int fd, void *buffer, size_t length, int *descriptors,
 ssize_t cz_send(int fd, const void *buffer, size_t length, const int *descriptors,
                               size_t count);
 
-int cz_peer_credentials(int fd, struct cz_credentials *out);
+/// SO_PEERCRED, see unix(7).
+int cz_peer_user(int fd, uid_t *user);
 
 // The C library declares these with a transparent union, which Swift does not import.
 int cz_connect(int fd, const struct sockaddr *address, socklen_t length);
@@ -63,10 +54,7 @@ int cz_accept(int fd);
 /// open(2) with O_TMPFILE: a file without a name in `folder`, for reading and writing.
 int cz_open_unnamed(const char *folder);
 
-/// sendto(2) of one datagram; never raises SIGPIPE.
-ssize_t cz_send_to(int fd, const void *buffer, size_t length,
-                                 const struct sockaddr *address, socklen_t address_length);
-
+/// send(2) that never raises SIGPIPE.
 ssize_t cz_write_socket(int fd, const void *buffer, size_t length);
 
 int cz_set_pipe_size(int fd, int size);

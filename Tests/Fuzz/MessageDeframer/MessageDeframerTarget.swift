@@ -15,10 +15,9 @@ import GRPCCore
     static func run(_ input: inout FuzzInput) {
         let cuts = input.cuts()
         let limit = input.choice(16, 0, 255, 4 << 20)
-        let encoding: String? = input.choice(nil, "gzip")
         let bytes = input.bytes
-        let whole = deframe([bytes], limit, encoding)
-        requireEqual(whole, deframe(cuts.pieces(of: bytes), limit, encoding))
+        let whole = deframe([bytes], limit)
+        requireEqual(whole, deframe(cuts.pieces(of: bytes), limit))
         require(whole.messages.allSatisfy { $0.count <= limit }, "a message over the limit")
         var framed: [UInt8] = []
         for message in whole.messages { framed += [0] + bigEndian(message.count) + message }
@@ -28,9 +27,8 @@ import GRPCCore
         }
     }
 
-    private static func deframe(_ pieces: [[UInt8]], _ limit: Int, _ encoding: String?) -> Outcome {
+    private static func deframe(_ pieces: [[UInt8]], _ limit: Int) -> Outcome {
         var deframer = MessageDeframer(limit: limit)
-        deframer.foreignEncoding = encoding
         var outcome = Outcome()
         for piece in pieces {
             do {

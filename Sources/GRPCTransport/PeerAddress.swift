@@ -1,12 +1,19 @@
 import Glibc
+public import SystemIO
 
 /// Where a request comes from, for those who count.
-enum PeerAddress {
-    /// Without the port, which is another one for each connection; and of IPv6 the /64, all of
-    /// whose addresses one peer can have.
+public enum PeerAddress {
+    /// Without the port, which is another one for each connection; of IPv6 the /64, all of whose
+    /// addresses one peer can have; and of a unix socket the user, since its client may give its
+    /// end any name or none.
     ///
-    /// - Parameter peer: as gRPC writes addresses: `ipv4:1.2.3.4:5`, `ipv6:[::1]:5`, `unix:…`.
-    static func network(of peer: String) -> String {
+    /// - Parameters:
+    ///   - peer: as gRPC writes addresses: `ipv4:1.2.3.4:5`, `ipv6:[::1]:5`, `unix:…`.
+    ///   - credentials: of a unix socket's peer.
+    public static func network(of peer: String, _ credentials: PeerCredentials?) -> String {
+        if peer.hasPrefix("unix:") {
+            return "unix:\(credentials.map { String($0.userID) } ?? "unknown")"
+        }
         guard peer.hasPrefix("ipv"), let colon = peer.lastIndex(of: ":") else { return peer }
         let address = peer[..<colon]
         guard address.hasPrefix("ipv6:[") else { return String(address) }
