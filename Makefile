@@ -20,7 +20,7 @@ DAEMONS := containerzd cz-runtime cz-janitor
 PROGRAMS := $(COMMANDS) $(DAEMONS)
 
 # The Swift runtime is linked in, so a program needs only the distribution's C libraries.
-RELEASE := -c release --static-swift-stdlib
+RELEASE := -c release -Xswiftc -Osize --static-swift-stdlib
 BIN := .build/bin
 
 ## all         build the programs, into .build/bin (the default)

@@ -30,15 +30,24 @@ public enum SocketAddress: Hashable, Sendable, CustomStringConvertible {
             }
             host = text[text.index(after: text.startIndex)..<bracket]
             rest = text[text.index(after: bracket)...]
+            guard host.isEmpty || Self.isIPv6(host) else {
+                throw SocketAddressError(text, "only an IPv6 address is put in brackets")
+            }
         } else if text.count(where: { $0 == ":" }) > 1 {
             guard defaultPort != nil else {
                 throw SocketAddressError(text, "an IPv6 address with a port needs brackets")
             }
             host = text[...]
             rest = ""
+            guard Self.isIPv6(host) else {
+                throw SocketAddressError(text, "expected HOST:PORT, [V6]:PORT or unix:PATH")
+            }
         } else {
             host = text.prefix { $0 != ":" }
             rest = text[host.endIndex...]
+            guard !host.utf8.contains(UInt8(ascii: "]")) else {
+                throw SocketAddressError(text, "the opening bracket is missing")
+            }
         }
         guard !host.isEmpty else { throw SocketAddressError(text, "the host is empty") }
         if rest.isEmpty, let defaultPort {
@@ -49,6 +58,12 @@ public enum SocketAddress: Hashable, Sendable, CustomStringConvertible {
             throw SocketAddressError(text, "expected HOST:PORT, [V6]:PORT or unix:PATH")
         }
         self = .tcp(host: String(host), port: port)
+    }
+
+    /// Whether it is an IPv6 address, with a zone or without (RFC 4007, section 11).
+    private static func isIPv6(_ host: Substring) -> Bool {
+        var address = in6_addr()
+        return inet_pton(AF_INET6, String(host.prefix { $0 != "%" }), &address) == 1
     }
 
     /// The bytes of sockaddr_un's path but one, for the terminating zero.

@@ -63,7 +63,8 @@ final class FleetCommand {
         guard !connection.isAllAtOnce || connection.endpoints.count <= mostAtOnce else {
             Program.complain(
                 "\(command): \(connection.endpoints.count) devices at once need more open files "
-                    + "than this process may have (ulimit -n): at most \(mostAtOnce) can be followed")
+                    + "than this process may have (ulimit -n): at most \(mostAtOnce) can be followed"
+            )
             return .failure
         }
         parallel = min(

@@ -5,6 +5,7 @@ import Testing
     @Test(arguments: [
         ("127.0.0.1:9339", SocketAddress.tcp(host: "127.0.0.1", port: 9339)),
         ("[::1]:80", .tcp(host: "::1", port: 80)),
+        ("[fe80::1%eth0]:80", .tcp(host: "fe80::1%eth0", port: 80)),
         ("device.example:1", .tcp(host: "device.example", port: 1)),
         ("unix:/run/x.sock", .unix(path: "/run/x.sock")),
     ])
@@ -15,6 +16,7 @@ import Testing
 
     @Test(arguments: [
         "", ":1", "host", "host:", "host:65536", "[::1", "[::1]80", "::1:80", "unix:",
+        "[device]:80", "device]:80", "[::1%", "::x:1", "a:b:c",
     ])
     func refuses(text: String) {
         #expect(throws: SocketAddressError.self) { try SocketAddress(parsing: text) }
