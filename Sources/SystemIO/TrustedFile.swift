@@ -23,21 +23,12 @@ public enum TrustedFile {
         _ path: String, _ content: Content, upTo limit: Int = 4 << 20
     ) throws(Refusal) -> [UInt8] {
         let file = try open(path, content)
-        var bytes: [UInt8] = []
-        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 64 << 10, alignment: 16)
-        defer { buffer.deallocate() }
         do throws(SystemError) {
-            while let count = try file.read(into: buffer), count > 0 {
-                bytes.append(contentsOf: buffer[..<count])
-                if bytes.count > limit { break }
-            }
+            return try file.readToEnd(atMost: limit, of: path)
         } catch {
-            throw Refusal(description: "\(path): \(error.reason)")
+            let reason = error.code == EFBIG ? "it has more than \(limit) bytes" : error.reason
+            throw Refusal(description: "\(path): \(reason)")
         }
-        guard bytes.count <= limit else {
-            throw Refusal(description: "\(path): it has more than \(limit) bytes")
-        }
-        return bytes
     }
 
     /// Looks at a file that a library will read by itself.

@@ -69,17 +69,14 @@ struct PolicyCheckCommand: ParsableCommand {
         }
     }
 
+    /// More than anybody writes of a container.
+    private static let largestSpec = 4 << 20
+
     private static func read(_ path: String) throws(SystemError) -> [UInt8] {
         let file =
             path == "-"
             ? Descriptor(owning: try SystemIO.check("dup") { dup(STDIN_FILENO) })
             : try Descriptor.open(path, O_RDONLY)
-        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 64 << 10, alignment: 16)
-        defer { buffer.deallocate() }
-        var text: [UInt8] = []
-        while let count = try file.read(into: buffer), count > 0 {
-            text.append(contentsOf: buffer[..<count])
-        }
-        return text
+        return try file.readToEnd(atMost: largestSpec, of: path)
     }
 }

@@ -1,11 +1,13 @@
 import Glibc
-import SystemIO
 
 extension Descriptor {
     /// Reads all there is, waiting for it.
     ///
+    /// - Parameter path: for messages.
     /// - Throws: `SystemError`, EFBIG for more than `limit` bytes.
-    borrowing func readToEnd(atMost limit: Int, of path: String) throws(SystemError) -> [UInt8] {
+    public borrowing func readToEnd(atMost limit: Int, of path: String) throws(SystemError)
+        -> [UInt8]
+    {
         var bytes: [UInt8] = []
         let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 64 << 10, alignment: 16)
         defer { buffer.deallocate() }
