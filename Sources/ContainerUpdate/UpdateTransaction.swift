@@ -20,9 +20,7 @@ struct UpdateTransaction {
             throw RuntimeError.containerNotFound(name: instance)
         }
         // Left by an update that broke off while the engine was at it.
-        for id in try await engine.replacements(of: oldID) where id != oldID {
-            try await engine.discard(id, keepingVolumes: false)
-        }
+        try await discardReplacements(of: oldID)
         // Nothing is stopped before everything that can fail without that has been done.
         let newID = try await engine.create(spec, replacing: old)
         record.newID = newID
@@ -76,15 +74,19 @@ struct UpdateTransaction {
     /// - Returns: whether it was started.
     func restore(_ record: UpdateRecord, mayStart: Bool = true) async throws -> Bool {
         // The new one has the name and the ports, and may have been created unnoticed.
-        for id in try await engine.replacements(of: record.oldID) {
-            try await engine.discard(id, keepingVolumes: false)
-        }
+        try await discardReplacements(of: record.oldID)
         guard let old = try await engine.details(of: record.oldID) else { return false }
         try await engine.rename(old.id, to: record.instance)
         if record.restart != .init() { try await engine.setRestart(old.id, record.restart) }
         guard mayStart, record.wasUp, !old.isUp else { return false }
         try await engine.start(old.id, old.spec, named: record.instance)
         return true
+    }
+
+    func discardReplacements(of oldID: String) async throws {
+        for id in try await engine.replacements(of: oldID) where id != oldID {
+            try await engine.discard(id, keepingVolumes: false)
+        }
     }
 
     private func explain(_ failure: String, _ id: String) async -> String {

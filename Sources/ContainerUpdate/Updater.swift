@@ -39,6 +39,7 @@ public final class Updater {
     private var wantedImages: [String: ImageName] = [:]
     /// Instances that are looked after, until somebody else touches them.
     private var watches: [String: Task<Void, Never>] = [:]
+    private let late: LateReplacements
 
     /// An engine goes on with what it was asked for when whoever asked is gone: a container that
     /// is slow to stop, or one just being created, may still change after the update was undone.
@@ -53,6 +54,7 @@ public final class Updater {
         self.journal = journal
         self.proof = proof
         self.logger = logger
+        late = LateReplacements(engines, journal)
     }
 
     /// Brings updates that a crash broke off to an end, in the background: until then their
@@ -140,6 +142,7 @@ public final class Updater {
         do {
             plan = try await self.plan(instance, image, settings)
             try Task.checkCancellation()
+            await late.leave(plan.record.oldID)
             try await journal.write(plan.record)
         } catch {
             totals.failed += 1
@@ -263,12 +266,8 @@ public final class Updater {
     /// Looks after the old container for a while.
     private func watch(_ instance: String) {
         guard watches[instance] == nil, let record = journal.records[instance],
-            record.state == .failed, let recorded = record.watchedUntil,
-            recorded > Date.now.timeIntervalSince1970
+            let rest = Self.restOfWatch(record)
         else { return }
-        // The clock of a device that has just started may be years behind.
-        let rest = min(
-            .seconds(recorded - Date.now.timeIntervalSince1970), Self.watchTime)
         let end = ContinuousClock.now + rest
         watches[instance] = EventLoop.task { [self] in
             var delay = Self.firstLook
@@ -295,10 +294,19 @@ public final class Updater {
         }
     }
 
+    /// How long the old container is still to be looked after; nil when it is not.
+    private static func restOfWatch(_ record: UpdateRecord) -> Duration? {
+        let now = Date.now.timeIntervalSince1970
+        guard record.state == .failed, let end = record.watchedUntil, end > now else { return nil }
+        // The clock of a device that has just started may be years behind.
+        return min(.seconds(end - now), watchTime)
+    }
+
     /// Waits for what it is doing, which would change the instance behind somebody's back.
     private func endWatch(_ instance: String) async {
         guard let watch = watches.removeValue(forKey: instance) else { return }
         watch.cancel()
+        let record = journal.records[instance]
         do {
             try await journal.endWatch(of: instance)
         } catch {
@@ -307,5 +315,9 @@ public final class Updater {
                 metadata: ["container": "\(instance)", "reason": "\(error)"])
         }
         await watch.value
+        // The container is theirs, but not what the engine may still create.
+        if let record, let rest = Self.restOfWatch(record) {
+            late.sweep(record.oldID, for: rest)
+        }
     }
 }

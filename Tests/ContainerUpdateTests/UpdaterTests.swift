@@ -136,6 +136,36 @@ final class UpdaterTests {
         #expect(isWell())
     }
 
+    /// An update whose first change, the new container, the engine makes when nobody waits for it.
+    private func afterALateUpdate() async throws -> Updater {
+        world.add("web", image: old, up: true)
+        try? await updater(FakeEngine(world, death: .late(1)))
+            .update("web", to: new, ContainerSpec(), detach: false)
+        let next = try updater(FakeEngine(world))
+        next.recover()
+        try await waitUntilIdle(next)
+        return next
+    }
+
+    @Test("What is created late goes, also when the instance is somebody else's by then")
+    func lateAndTouched() async throws {
+        let updater = try await afterALateUpdate()
+        world.late()
+        #expect(world.containers.count == 2)
+        while world.containers.count > 1 { try await EventLoop.sleep(for: .milliseconds(5)) }
+        #expect(try survivor().image == old)
+        #expect(!updater.isBusy("web"))
+    }
+
+    @Test("The next update's container is not taken for one that was created late")
+    func updatedAgain() async throws {
+        // Longer than it takes until somebody looks for what came late.
+        proof.settleTime = .milliseconds(600)
+        let updater = try await afterALateUpdate()
+        try await updater.update("web", to: new, ContainerSpec(), detach: false)
+        #expect(try survivor().image == new)
+    }
+
     @Test("An update that is cancelled is undone", arguments: [0, 1, 5, 15])
     func cancelled(after milliseconds: Int) async throws {
         let id = world.add("web", image: old, up: true)

@@ -1,0 +1,53 @@
+import ContainerEngine
+import SystemIO
+
+/// Removes what an engine creates for updates that were undone long before it came to that, while
+/// their instances are somebody else's again.
+@EventLoop
+final class LateReplacements {
+    private let engines: any EngineProvider
+    private let journal: UpdateJournal
+    /// By the container that was to be replaced.
+    private var sweeps: [String: Task<Void, Never>] = [:]
+
+    private static let firstLook: Duration = .milliseconds(250)
+    private static let lastLook: Duration = .seconds(5)
+
+    init(_ engines: any EngineProvider, _ journal: UpdateJournal) {
+        self.engines = engines
+        self.journal = journal
+    }
+
+    /// Looks for replacements of a container for so long, and removes them.
+    func sweep(_ oldID: String, for time: Duration) {
+        guard sweeps[oldID] == nil else { return }
+        let end = ContinuousClock.now + time
+        sweeps[oldID] = EventLoop.task { [self] in
+            var delay = Self.firstLook
+            while ContinuousClock.now < end {
+                do {
+                    try await EventLoop.sleep(for: delay)
+                    try await engines.update { engine in
+                        try await UpdateTransaction(engine: engine, journal: journal)
+                            .discardReplacements(of: oldID)
+                    }
+                } catch is CancellationError {
+                    return
+                } catch {
+                    // The engine may be gone for a moment; there will be another look.
+                }
+                delay = min(delay * 2, Self.lastLook)
+            }
+            // A task that was cancelled is not the one that is kept there.
+            if !Task.isCancelled { sweeps[oldID] = nil }
+        }
+    }
+
+    /// Leaves replacements of a container alone: it is to be updated again, which begins with
+    /// removing what others left.
+    func leave(_ oldID: String) async {
+        guard let sweep = sweeps.removeValue(forKey: oldID) else { return }
+        sweep.cancel()
+        await sweep.value
+    }
+}
