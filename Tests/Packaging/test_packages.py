@@ -461,7 +461,7 @@ def test_sizes():
         size = subprocess.run(["dpkg-deb", "--field", path, "Installed-Size"], check=True,
                               capture_output=True, text=True).stdout
         installed[path.name.split("_")[0]] = int(size) / 1024
-    assert sum(installed.values()) <= 50
+    assert sum(installed.values()) <= 45
 
 
 def test_lintian():
