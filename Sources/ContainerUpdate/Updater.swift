@@ -315,8 +315,9 @@ public final class Updater {
                 metadata: ["container": "\(instance)", "reason": "\(error)"])
         }
         await watch.value
-        // The container is theirs, but not what the engine may still create.
-        if let record, let rest = Self.restOfWatch(record) {
+        // The container is theirs, but not what the engine may still create; unless that is what
+        // an update that has begun meanwhile lets it create.
+        if let record, let rest = Self.restOfWatch(record), !busy.contains(instance) {
             late.sweep(record.oldID, for: rest)
         }
     }
