@@ -48,6 +48,10 @@ public enum SocketAddress: Hashable, Sendable, CustomStringConvertible {
             guard !host.utf8.contains(UInt8(ascii: "]")) else {
                 throw SocketAddressError(text, "the opening bracket is missing")
             }
+            // With a port it would be a socket's path.
+            guard !host.utf8.elementsEqual("unix".utf8) else {
+                throw SocketAddressError(text, "unix: takes a path")
+            }
         }
         guard !host.isEmpty else { throw SocketAddressError(text, "the host is empty") }
         if rest.isEmpty, let defaultPort {

@@ -22,6 +22,13 @@ import Testing
         #expect(throws: SocketAddressError.self) { try SocketAddress(parsing: text) }
     }
 
+    @Test(arguments: ["unix", "[unix]", "::x"])
+    func refusesWithADefaultPort(text: String) {
+        #expect(throws: SocketAddressError.self) {
+            try SocketAddress(parsing: text, defaultPort: 9339)
+        }
+    }
+
     @Test func takesTheDefaultPort() throws {
         #expect(
             try SocketAddress(parsing: "device", defaultPort: 9339)
