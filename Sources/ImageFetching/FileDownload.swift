@@ -56,16 +56,31 @@ public struct FileDownload {
     /// One file, as it was when its first byte came.
     private struct Version: Equatable {
         var size: Int64?
-        var tag: String?
+        var entityTag: String?
+        var lastModified: String?
 
         @EventLoop
         init(_ response: HTTPResponse) {
             size = response.contentLength
-            tag = response.header("ETag") ?? response.header("Last-Modified")
+            entityTag = response.header("ETag")
+            lastModified = response.header("Last-Modified")
         }
 
         /// What If-Range may ask for: a strong entity tag (RFC 9110, section 13.1.5).
-        var condition: String? { tag.flatMap { $0.hasPrefix("\"") ? $0 : nil } }
+        var condition: String? { entityTag.flatMap { $0.hasPrefix("\"") ? $0 : nil } }
+
+        static func == (one: Self, other: Self) -> Bool {
+            one.size == other.size
+                && (one.entityTag ?? one.lastModified) == (other.entityTag ?? other.lastModified)
+        }
+
+        /// Whether an answer that goes on (206) may be of this one. It says nothing of the whole's
+        /// size, and need not say when that was changed (section 15.3.7).
+        func mayGoOn(with part: Self) -> Bool {
+            if let entityTag, let tag = part.entityTag { return entityTag == tag }
+            if let lastModified, let time = part.lastModified { return lastModified == time }
+            return true
+        }
     }
 
     private func runWeb(
@@ -78,18 +93,18 @@ public struct FileDownload {
             let response = try await web.retrying("\(address)") {
                 try await get(from: start, of: version)
             }
-            var found = Version(response)
-            if response.status == 206, let version {
-                // One that goes on says nothing of the whole's size, nor always of its version.
-                found.size = version.size
-                if found.tag == nil { found.tag = version.tag }
+            let found = Version(response)
+            if let version {
+                let isSame =
+                    response.status == 206 ? version.mayGoOn(with: found) : version == found
+                guard isSame else {
+                    response.cancel()
+                    throw FetchError.corrupt("\(address): it changed while it was fetched")
+                }
+            } else {
+                events(.resolved(size: found.size))
+                version = found
             }
-            if let version, version != found {
-                response.cancel()
-                throw FetchError.corrupt("\(address): it changed while it was fetched")
-            }
-            if version == nil { events(.resolved(size: found.size)) }
-            version = found
             return response
         } isComplete: { received in
             version?.size.map { received >= $0 } ?? true
