@@ -10,9 +10,6 @@ final class LateReplacements {
     /// By the container that was to be replaced.
     private var sweeps: [String: Task<Void, Never>] = [:]
 
-    private static let firstLook: Duration = .milliseconds(250)
-    private static let lastLook: Duration = .seconds(5)
-
     init(_ engines: any EngineProvider, _ journal: UpdateJournal) {
         self.engines = engines
         self.journal = journal
@@ -21,22 +18,10 @@ final class LateReplacements {
     /// Looks for replacements of a container for so long, and removes them.
     func sweep(_ oldID: String, for time: Duration) {
         guard sweeps[oldID] == nil else { return }
-        let end = ContinuousClock.now + time
         sweeps[oldID] = EventLoop.task { [self] in
-            var delay = Self.firstLook
-            while ContinuousClock.now < end {
-                do {
-                    try await EventLoop.sleep(for: delay)
-                    try await engines.update { engine in
-                        try await UpdateTransaction(engine: engine, journal: journal)
-                            .discardReplacements(of: oldID)
-                    }
-                } catch is CancellationError {
-                    return
-                } catch {
-                    // The engine may be gone for a moment; there will be another look.
-                }
-                delay = min(delay * 2, Self.lastLook)
+            await engines.keepLooking(for: time) { engine in
+                try await UpdateTransaction(engine: engine, journal: journal)
+                    .discardReplacements(of: oldID)
             }
             // A task that was cancelled is not the one that is kept there.
             if !Task.isCancelled { sweeps[oldID] = nil }

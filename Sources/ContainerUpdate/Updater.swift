@@ -45,7 +45,6 @@ public final class Updater {
     /// is slow to stop, or one just being created, may still change after the update was undone.
     /// Engines give a container 10 seconds to stop.
     private static let watchTime: Duration = .seconds(20)
-    private static let firstLook: Duration = .milliseconds(250)
 
     public init(
         _ engines: any EngineProvider, journal: UpdateJournal, proof: Proof, logger: Logger
@@ -268,26 +267,13 @@ public final class Updater {
         guard watches[instance] == nil, let record = journal.records[instance],
             let rest = Self.restOfWatch(record)
         else { return }
-        let end = ContinuousClock.now + rest
         watches[instance] = EventLoop.task { [self] in
-            var delay = Self.firstLook
             // Once: that it was stopped by us can happen once, and what ends by itself may.
             var mayStart = true
-            while ContinuousClock.now < end {
-                do {
-                    try await EventLoop.sleep(for: delay)
-                    try Task.checkCancellation()
-                    let started = try await engines.update { engine in
-                        try await UpdateTransaction(engine: engine, journal: journal)
-                            .restore(record, mayStart: mayStart)
-                    }
-                    if started { mayStart = false }
-                } catch is CancellationError {
-                    return
-                } catch {
-                    // The engine may be gone for a moment; there will be another look.
-                }
-                delay = min(delay * 2, Self.lastRetry)
+            await engines.keepLooking(for: rest) { engine in
+                let started = try await UpdateTransaction(engine: engine, journal: journal)
+                    .restore(record, mayStart: mayStart)
+                if started { mayStart = false }
             }
             // A task that was cancelled is not the one that is kept there.
             if !Task.isCancelled { watches[instance] = nil }
@@ -304,7 +290,7 @@ public final class Updater {
 
     /// Waits for what it is doing, which would change the instance behind somebody's back.
     private func endWatch(_ instance: String) async {
-        guard let watch = watches.removeValue(forKey: instance) else { return }
+        guard let watch = watches[instance] else { return }
         watch.cancel()
         let record = journal.records[instance]
         do {
@@ -315,6 +301,8 @@ public final class Updater {
                 metadata: ["container": "\(instance)", "reason": "\(error)"])
         }
         await watch.value
+        // Several may have waited for it.
+        if watches[instance] == watch { watches[instance] = nil }
         // The container is theirs, but not what the engine may still create; unless that is what
         // an update that has begun meanwhile lets it create.
         if let record, let rest = Self.restOfWatch(record), !busy.contains(instance) {

@@ -1,0 +1,21 @@
+import ContainerEngine
+import SystemIO
+
+extension EngineProvider {
+    /// Looks again and again, ever more seldom, until the time is up or the task is cancelled. The
+    /// engine may be gone for a moment: then there will be another look.
+    func keepLooking(
+        for time: Duration, _ look: @EventLoop (any UpdateEngine) async throws -> Void
+    ) async {
+        let end = ContinuousClock.now + time
+        var delay = firstLook
+        while ContinuousClock.now < end {
+            guard (try? await EventLoop.sleep(for: delay)) != nil else { return }
+            try? await update(look)
+            delay = min(delay * 2, longestPause)
+        }
+    }
+}
+
+private let firstLook: Duration = .milliseconds(250)
+private let longestPause: Duration = .seconds(10)
