@@ -27,7 +27,7 @@ func module(
         swiftSettings: strict)
 }
 
-/// Smaller programs: no symbols for others to look up, relocations in a tenth of the space, and
+/// Smaller programs: no symbols for others to look up, relocations in a hundredth of the space, and
 /// equal functions once. Only LLVM's linker packs relocations.
 let compact: [LinkerSetting] = [
     .unsafeFlags(
@@ -208,8 +208,7 @@ let package = Package(
             "Janitor",
             [
                 "SystemIO", "OCI", "ContentDigest", "ImageStream", "Varlink", "RuntimeAPI",
-                "Cleaning",
-                "Metrics",
+                "Cleaning", "Metrics",
             ]),
         tests(of: "Janitor", ["Cleaning", "RuntimeAPI", "SystemIO"]),
         program(
@@ -245,8 +244,7 @@ let package = Package(
                 "Varlink",
                 "RuntimeAPI", "GRPCTransport", "GNOI", grpc, grpcProtobuf, protobuf, log,
             ]),
-        tests(
-            of: "ContainerzService", [protobuf, "SystemIO", "GNOI", "RuntimeAPI"]),
+        tests(of: "ContainerzService", [protobuf, "SystemIO", "GNOI", "RuntimeAPI"]),
         program(
             "containerzd",
             [
