@@ -4,12 +4,16 @@ import SystemIO
 extension HTTP2Connection {
     /// Bytes read before other connections get their turn.
     private static let readQuantum = 512 << 10
+    /// Frames of which the same is true: the shortest cost as much as some hundred bytes.
+    private static let frameQuantum = 4096
     /// Shared by all connections, since only one reads at a time.
     private static let readBuffer = UnsafeMutableRawBufferPointer.allocate(
         byteCount: 64 << 10, alignment: 16)
 
     func read() {
         var total = 0
+        framesRead = 0
+        timers.readAgain?.cancel()
         do {
             while true {
                 switch state {
@@ -38,7 +42,7 @@ extension HTTP2Connection {
                     if isInsideHeaders { watchHeaders() }
                     if session.wantsWrite { scheduleFlush() }
                 }
-                if total >= Self.readQuantum {
+                if total >= Self.readQuantum || framesRead >= Self.frameQuantum {
                     // TLS may hold bytes that the kernel no longer knows of, so ask again.
                     timers.readAgain = EventLoop.Timer(after: .zero) { [weak self] in self?.read() }
                     return

@@ -29,6 +29,8 @@ final class HTTP2Connection {
     var roundTrip = RoundTrip()
     var isFlushScheduled = false
     var isReading = false
+    /// Since the connection last had its turn to read.
+    var framesRead = 0
     var lastArrival = ContinuousClock.now
     var isPingOutstanding = false
     /// Whether a header list has begun and not ended.

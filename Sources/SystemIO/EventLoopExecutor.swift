@@ -151,7 +151,8 @@ public final class EventLoopExecutor: SerialExecutor, TaskExecutor, @unchecked S
             for index in 0..<Int(max(count, 0)) {
                 deliver(events[index])
             }
-            while let timer = confined.timers.popExpired() {
+            let now = ContinuousClock.now
+            while let timer = confined.timers.popExpired(at: now) {
                 EventLoop.assumeIsolated { timer.fire() }
             }
         }

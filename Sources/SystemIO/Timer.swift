@@ -74,8 +74,9 @@ struct TimerQueue {
         return low
     }
 
-    mutating func popExpired() -> EventLoop.Timer? {
-        guard let last = entries.last, last.deadline <= .now else { return nil }
+    /// The next one that was due at a time; one that a timer sets as it fires is not.
+    mutating func popExpired(at now: ContinuousClock.Instant) -> EventLoop.Timer? {
+        guard let last = entries.last, last.deadline <= now else { return nil }
         return entries.removeLast().timer
     }
 

@@ -32,6 +32,29 @@ import Testing
         #expect(order == [1, 2])
     }
 
+    @EventLoop
+    private final class Chain {
+        var isOn = true
+
+        nonisolated init() {}
+
+        func go() {
+            guard isOn else { return }
+            _ = EventLoop.Timer(after: .zero) { self.go() }
+        }
+    }
+
+    @Test(.timeLimit(.minutes(1)))
+    func aTimerThatSetsItselfAgainLeavesOthersTheirTurn() async throws {
+        let chain = Chain()
+        await chain.go()
+        // Back from another thread, which the loop only hears of between two turns.
+        try await { @EventLoop in
+            try await withOwnThread(named: "sleeper") { _ = usleep(50_000) }
+            chain.isOn = false
+        }()
+    }
+
     @Test func bytesAndDescriptorsCrossASocketPair() async throws {
         try await { @EventLoop in
             let pair = try StreamSocket.pair()
