@@ -30,6 +30,7 @@ extension HTTP2Connection: HTTP2SessionDelegate {
         // The one before, if it was a header list, has ended: nothing may come between.
         if isInsideHeaders, frame.type != PeerConduct.Frame.continuation { headersAreDone() }
         if frame.type == PeerConduct.Frame.headers { isInsideHeaders = true }
+        framesRead += 1
         violation = conduct?.received(frame, at: .now)
         return violation == nil
     }
@@ -58,6 +59,7 @@ extension HTTP2Connection: HTTP2SessionDelegate {
             case .open, .noticed: break
             case .handshaking, .draining, .closed: return
             }
+            conduct?.opened()
             addStream(identifier)
         } else {
             streams[identifier]?.headers = HeaderList()

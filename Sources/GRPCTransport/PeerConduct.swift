@@ -27,6 +27,9 @@ struct PeerConduct {
     private static let earnedByData = 2
     /// The same for a stream that it opens: a PRIORITY, a WINDOW_UPDATE, and some to spare.
     private static let earnedByStream = 4
+    /// Beside the HEADERS frame itself, which counts like any until it has opened one: on a stream
+    /// that is closed it is ignored.
+    private static let headersOfStream = 1
     /// Bytes of data that let the peer open its window once: gRPC's C core does so for each
     /// message it reads, and none is shorter.
     private static let bytesOfUpdate = 5
@@ -52,9 +55,6 @@ struct PeerConduct {
         _ frame: Frame, at now: ContinuousClock.Instant
     ) -> PeerViolation? {
         switch frame.type {
-        case Frame.headers:
-            controlFrames.earn(Self.earnedByStream)
-            return nil
         case Frame.continuation: return nil
         case Frame.data where Self.isUseful(frame): return nil
         case Frame.windowUpdate where updates > 0:
@@ -66,6 +66,9 @@ struct PeerConduct {
             return controlFrames.take(at: now) ? nil : .tooManyControlFrames(controlFrames.limit)
         }
     }
+
+    /// The peer has opened a stream.
+    mutating func opened() { controlFrames.earn(Self.headersOfStream + Self.earnedByStream) }
 
     private static func isUseful(_ frame: Frame) -> Bool {
         if frame.flags & Frame.endsStream != 0 { return true }

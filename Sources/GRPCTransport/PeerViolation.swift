@@ -4,6 +4,8 @@ import CNghttp2
 public enum PeerViolation: Error, Hashable, Sendable, CustomStringConvertible {
     /// No TLS and HTTP/2 within the time.
     case slowHandshake(Duration)
+    /// No RPC was let in for so long, twice.
+    case neverProven(Duration)
     /// A request's headers began and did not end within the time.
     case slowHeaders(Duration)
     /// Bytes to send, and no room for them at the peer for the time.
@@ -37,6 +39,7 @@ public enum PeerViolation: Error, Hashable, Sendable, CustomStringConvertible {
     public var description: String {
         switch self {
         case .slowHandshake(let time): "the handshake took longer than \(time)"
+        case .neverProven(let time): "no RPC was let in for \(time), nor for as long again"
         case .slowHeaders(let time): "the headers of a request took longer than \(time)"
         case .stalled(let time): "nothing that waits to be sent could be for \(time)"
         case .tooManyResets(let limit):

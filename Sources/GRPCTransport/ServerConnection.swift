@@ -16,12 +16,16 @@ final class ServerConnection: HTTP2ConnectionDelegate {
     private var identity = PeerIdentity(isSecure: false)
     private var calls: [Int32: ServerStream] = [:]
     private var idleTimer: EventLoop.Timer?
+    /// Until an RPC has to have been let in.
+    private var loginTimer: EventLoop.Timer?
     private let timeouts: Timeouts
     /// Since when it is up.
     private var readySince = ContinuousClock.now
-    /// Whether an RPC was let in, or nobody decides about that.
-    private var isProven: Bool
-    private(set) var phase = ConnectionAdmission.Phase.handshaking
+    private var isReady = false
+    /// Since when there is no RPC, while there is none.
+    private var idleSince = ContinuousClock.now
+    /// Whether an RPC that has ended was let in, or nobody decides about that.
+    private var wasProven: Bool
     /// Handlers that have not returned, those of streams that are gone included.
     private var handlers = 0
     private let maximumHandlers: Int
@@ -42,7 +46,7 @@ final class ServerConnection: HTTP2ConnectionDelegate {
         self.number = number
         self.endpoint = endpoint
         self.timeouts = timeouts
-        isProven = timeouts.unproven == nil
+        wasProven = timeouts.unproven == nil
         self.maximumHandlers = maximumHandlers
         self.accept = accept
         self.onClose = onClose
@@ -54,6 +58,15 @@ final class ServerConnection: HTTP2ConnectionDelegate {
         self.connection = connection
         connection.start()
     }
+
+    /// What it is doing. RPCs that nobody has let in, or may never, do not count.
+    var phase: ConnectionAdmission.Phase {
+        if !isReady { return .handshaking }
+        if !isProven { return .unproven(since: readySince) }
+        return calls.isEmpty ? .idle(since: idleSince) : .busy
+    }
+
+    private var isProven: Bool { wasProven || calls.values.contains { $0.record.wasAdmitted } }
 
     /// Bytes of messages that it holds.
     var held: Int { connection?.held ?? 0 }
@@ -71,6 +84,8 @@ final class ServerConnection: HTTP2ConnectionDelegate {
             certificate: connection.channel.peerCertificate,
             credentials: connection.channel.peerCredentials)
         readySince = .now
+        isReady = true
+        awaitLogin()
         restartIdleTimer()
     }
 
@@ -93,7 +108,6 @@ final class ServerConnection: HTTP2ConnectionDelegate {
             handlers += 1
             call.onEnd = { [weak self] in self?.handlers -= 1 }
             calls[stream.identifier] = call
-            phase = .busy
             idleTimer?.cancel()
             let identifier = stream.identifier
             stream.onClose = { [weak self] in self?.streamClosed(identifier) }
@@ -104,18 +118,30 @@ final class ServerConnection: HTTP2ConnectionDelegate {
     }
 
     private func streamClosed(_ identifier: Int32) {
-        if calls.removeValue(forKey: identifier)?.record.wasAdmitted == true { isProven = true }
+        if calls.removeValue(forKey: identifier)?.record.wasAdmitted == true { wasProven = true }
         if calls.isEmpty { restartIdleTimer() }
     }
 
     private func restartIdleTimer() {
-        let now = ContinuousClock.now
-        phase = isProven ? .idle(since: now) : .unproven(since: readySince)
-        // RPCs that are refused gain no time.
-        let login = isProven ? nil : timeouts.unproven.map { max($0 - (now - readySince), .zero) }
+        idleSince = .now
         idleTimer?.cancel()
-        guard let time = [timeouts.idle, login].compactMap(\.self).min() else { return }
-        idleTimer = EventLoop.Timer(after: time) { [weak self] in self?.drain() }
+        idleTimer = timeouts.idle.map {
+            EventLoop.Timer(after: $0) { [weak self] in self?.drain() }
+        }
+    }
+
+    /// RPCs that are refused gain no time. One just being looked at may go on, for as long again:
+    /// the peer could keep it from ever ending by not reading.
+    private func awaitLogin() {
+        guard let time = timeouts.unproven else { return }
+        loginTimer = EventLoop.Timer(after: time) { [weak self] in
+            guard let self, !isProven else { return }
+            drain()
+            loginTimer = EventLoop.Timer(after: time) { [weak self] in
+                guard let self, !isProven else { return }
+                close(PeerViolation.neverProven(time))
+            }
+        }
     }
 
     private func reject(
@@ -162,6 +188,7 @@ final class ServerConnection: HTTP2ConnectionDelegate {
 
     func connectionClosed(_ connection: HTTP2Connection, _ error: (any Error)?) {
         idleTimer?.cancel()
+        loginTimer?.cancel()
         calls = [:]
         self.connection = nil
         onClose(self, error)

@@ -163,7 +163,10 @@ final class ServerCore {
             guard let largest = connections.values.max(by: { $0.held < $1.held }),
                 largest.held > 0
             else { return }
+            let before = budget.held
             largest.close(PeerViolation.buffersFull(budget.limit))
+            // Whatever holds it then, closing others does not help.
+            guard budget.held < before else { return }
         }
     }
 

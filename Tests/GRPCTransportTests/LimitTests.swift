@@ -98,9 +98,15 @@ private typealias Frame = PeerConduct.Frame
             Frame(type: Frame.data, flags: 0, length: 1),
             Frame(type: Frame.data, flags: Frame.endsStream, length: 0),
             Frame(type: Frame.data, flags: Frame.isPadded, length: 257),
-            Frame(type: Frame.headers, flags: 4, length: 100),
         ]
         for frame in frames { #expect(violation(after: 1000, of: frame) == nil) }
+        let headers = Frame(type: Frame.headers, flags: 4, length: 100)
+        #expect(violation(after: 1000, of: headers) { $0.opened() } == nil)
+    }
+
+    @Test func headersThatOpenNothingAreControlFrames() {
+        let headers = Frame(type: Frame.headers, flags: 4, length: 0)
+        #expect(violation(after: 11, of: headers) == .tooManyControlFrames(limits.controlFrames))
     }
 
     @Test func aReaderMayOpenItsWindowForEachMessage() {
