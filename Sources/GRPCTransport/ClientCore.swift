@@ -12,7 +12,7 @@ final class ClientCore {
         case stopped
     }
 
-    private struct Waiter {
+    private struct PendingCall {
         var continuation: CheckedContinuation<HTTP2Connection, any Error>
         var waitsForReady: Bool
     }
@@ -24,12 +24,14 @@ final class ClientCore {
     private let context: TLSContext?
     private let configuration: HTTP2ClientTransport.Configuration
     private var state = State.idle
-    private var waiters: [UInt64: Waiter] = [:]
+    private var waiters: [UInt64: PendingCall] = [:]
     private var nextWaiter: UInt64 = 0
     private var connections: [ObjectIdentifier: ClientConnection] = [:]
     private let demand: AsyncStream<Void>
     private let demandSignal: AsyncStream<Void>.Continuation
     private var isDraining = false
+    /// Woken when it is time for the next attempt, or there will be none.
+    private let rested = Waiter()
     /// Resumed when the last connection has closed.
     private var drained: CheckedContinuation<Void, Never>?
 
@@ -77,7 +79,9 @@ final class ClientCore {
                     state = .idle
                     failWaiters(error)
                     guard !waiters.isEmpty else { break }
-                    try? await EventLoop.sleep(for: backoff)
+                    let timer = EventLoop.Timer(after: backoff) { [rested] in rested.wake() }
+                    try? await rested.wait()
+                    timer.cancel()
                     backoff = min(backoff * 2, configuration.maximumBackoff)
                 }
             }
@@ -134,7 +138,7 @@ final class ClientCore {
                 // There may be one by now, or nobody left to make one.
                 if let usable { return continuation.resume(returning: usable) }
                 guard !isDraining else { return continuation.resume(throwing: Self.shutDown) }
-                waiters[identifier] = Waiter(
+                waiters[identifier] = PendingCall(
                     continuation: continuation, waitsForReady: waitForReady)
                 demandSignal.yield()
             }
@@ -195,6 +199,7 @@ final class ClientCore {
         isDraining = true
         demandSignal.finish()
         failWaiters(Self.shutDown, all: true)
+        rested.wake()
         for connection in connections.values { connection.drain() }
     }
 
@@ -203,6 +208,7 @@ final class ClientCore {
         state = .stopped
         demandSignal.finish()
         failWaiters(CancellationError(), all: true)
+        rested.wake()
         for connection in connections.values { connection.close(CancellationError()) }
     }
 }
