@@ -23,17 +23,15 @@ final class DeployAdmission {
                 code: .resourceExhausted,
                 message: "\(count) \(work) already; try again later")
         }
-        if let free {
-            let (needed, overflow) = reserved.addingReportingOverflow(size)
-            guard !overflow, needed <= free else {
-                throw RPCError(
-                    code: .resourceExhausted,
-                    message: "it has \(size) bytes, but only \(max(0, free - reserved)) "
-                        + "are free on the device")
-            }
+        let (needed, overflow) = reserved.addingReportingOverflow(size)
+        guard !overflow, needed <= free ?? .max else {
+            throw RPCError(
+                code: .resourceExhausted,
+                message: "it has \(size) bytes, but only \(max(0, (free ?? .max) - reserved)) "
+                    + "are free on the device")
         }
         count += 1
-        reserved += size
+        reserved = needed
     }
 
     func release(_ size: Int64) {
