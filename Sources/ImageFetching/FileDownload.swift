@@ -74,9 +74,13 @@ public struct FileDownload {
                 && (one.entityTag ?? one.lastModified) == (other.entityTag ?? other.lastModified)
         }
 
-        /// Whether an answer that goes on (206) may be of this one. It says nothing of the whole's
-        /// size, and need not say when that was changed (section 15.3.7).
-        func mayGoOn(with part: Self) -> Bool {
+        /// Whether an answer that goes on (206) with so many bytes received may be of this one. It
+        /// need not say when that was changed (section 15.3.7).
+        func mayGoOn(with part: Self, after start: Int64) -> Bool {
+            if let size, let rest = part.size, start.addingReportingOverflow(rest) != (size, false)
+            {
+                return false
+            }
             if let entityTag, let tag = part.entityTag { return entityTag == tag }
             if let lastModified, let time = part.lastModified { return lastModified == time }
             return true
@@ -96,7 +100,8 @@ public struct FileDownload {
             let found = Version(response)
             if let version {
                 let isSame =
-                    response.status == 206 ? version.mayGoOn(with: found) : version == found
+                    response.status == 206
+                    ? version.mayGoOn(with: found, after: start) : version == found
                 guard isSame else {
                     response.cancel()
                     throw FetchError.corrupt("\(address): it changed while it was fetched")
@@ -107,7 +112,7 @@ public struct FileDownload {
             }
             return response
         } isComplete: { received in
-            version?.size.map { received >= $0 } ?? true
+            version?.size.map { received == $0 } ?? true
         } _: { bytes in
             received += Int64(bytes.count)
             try await output(bytes)
