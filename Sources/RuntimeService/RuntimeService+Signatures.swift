@@ -27,7 +27,9 @@ extension RuntimeService {
         do {
             try policies.requireSignature(of: name, image)
         } catch {
-            if found.names.contains(name) {
+            // Asked once more: somebody may have given the name to another image meanwhile.
+            let now = try? await engines.use { try await $0.images([:]) }
+            if now?.contains(where: { $0.id == found.id && $0.names.contains(name) }) ?? false {
                 // It may be in use already, and then it stays.
                 try? await engines.use { try await $0.remove(name, force: false) }
                 await forgetRemovedImages()
