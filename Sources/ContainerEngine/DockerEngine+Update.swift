@@ -166,8 +166,27 @@ extension DockerEngine {
     }
 
     public func discard(_ id: String, keepingVolumes: Bool) async throws {
-        // One that is gone already is as good.
-        try await translating { _ = try await delete(id, keepingVolumes: keepingVolumes) }
+        try await translating {
+            do {
+                // One that is gone already is as good.
+                _ = try await delete(id, keepingVolumes: keepingVolumes)
+            } catch let failure as EngineAPI.Failure
+                where failure.status == 409 && failure.message.contains("already in progress")
+            {
+                // Somebody who is gone has asked for it before.
+                try await awaitRemoval(of: id)
+            }
+        }
+    }
+
+    private func awaitRemoval(of id: String) async throws {
+        do {
+            try await api.call(
+                "POST", "/containers/\(id)/wait", [("condition", "removed")],
+                timeout: Self.stopTimeout)
+        } catch let failure as EngineAPI.Failure where failure.status == 404 {
+            // It is gone.
+        }
     }
 
     /// Removes a container, running or not, and the volumes that are only its own.

@@ -16,15 +16,22 @@ final class LateReplacements {
     }
 
     /// Looks for replacements of a container for so long, and removes them.
-    func sweep(_ oldID: String, for time: Duration) {
+    ///
+    /// - Parameter afterwards: called when that time is over.
+    func sweep(
+        _ oldID: String, for time: Duration,
+        _ afterwards: @escaping @Sendable @EventLoop () async -> Void
+    ) {
         guard sweeps[oldID] == nil else { return }
         sweeps[oldID] = EventLoop.task { [self] in
-            await engines.keepLooking(for: time) { engine in
+            await engines.keepLooking(for: time) { [journal] engine in
                 try await UpdateTransaction(engine: engine, journal: journal)
                     .discardReplacements(of: oldID)
             }
             // A task that was cancelled is not the one that is kept there.
-            if !Task.isCancelled { sweeps[oldID] = nil }
+            guard !Task.isCancelled else { return }
+            sweeps[oldID] = nil
+            await afterwards()
         }
     }
 

@@ -36,12 +36,20 @@ public final class UpdateJournal {
         try await turns.take { try await put(record) }
     }
 
-    /// The instance is not looked after any more; a record of an update under way is left.
-    func endWatch(of instance: String) async throws {
+    /// Changes the record of an update that has ended; one of an update under way is left. Where
+    /// that cannot be written it is true until this process ends.
+    func change(
+        _ instance: String, _ change: @EventLoop (inout UpdateRecord) -> Void
+    ) async throws {
         try await turns.take {
             guard var record = records[instance], !record.isUnfinished else { return }
-            record.watchedUntil = nil
-            try await put(record)
+            change(&record)
+            do {
+                try await put(record)
+            } catch {
+                records[instance] = record
+                throw error
+            }
         }
     }
 
@@ -62,7 +70,21 @@ public final class UpdateJournal {
     private func put(_ record: UpdateRecord) async throws {
         let (folder, name) = (folder, "\(record.instance)\(Self.suffix)")
         let bytes = Array(try JSONEncoder().encode(record))
-        try await onDisk { try folder.replace(name, with: bytes) }
+        let before = try records[record.instance].map { Array(try JSONEncoder().encode($0)) }
+        try await onDisk {
+            do {
+                try folder.replace(name, with: bytes)
+            } catch {
+                // It may have failed with the new one in place already, which nobody knows of. On
+                // a disk where that cannot be put right either there is nothing left to try.
+                if let before {
+                    try? folder.replace(name, with: before)
+                } else {
+                    unlink("\(folder.path)/\(name)")
+                }
+                throw error
+            }
+        }
         records[record.instance] = record
     }
 

@@ -25,6 +25,11 @@ struct UpdateRecord: Codable, Hashable, Sendable {
     /// Until when the old container is looked after, in seconds since 1970: what the engine was
     /// asked to do before the update broke off may still happen to it.
     var watchedUntil: Double?
+    /// Whether the old container is somebody else's until then, and only what the engine may still
+    /// create for the update is looked for.
+    var isHandedOver: Bool?
+    /// Whether the instance has been removed since, so that the record may go after that time.
+    var isGone: Bool?
 
     /// Whether there is anything left to do.
     var isUnfinished: Bool { state == .underway || state == .committed }

@@ -23,6 +23,18 @@ public final class Updater {
     private static let firstRetry: Duration = .milliseconds(200)
     private static let lastRetry: Duration = .seconds(10)
 
+    /// An instance that is looked after.
+    @EventLoop
+    private final class Watch {
+        let record: UpdateRecord
+        /// Once: that it was stopped by us can happen once, and what ends by itself may.
+        var mayStart = true
+        /// Nil while somebody tries to change the instance.
+        var task: Task<Void, Never>?
+
+        init(_ record: UpdateRecord) { self.record = record }
+    }
+
     private let engines: any EngineProvider
     private let journal: UpdateJournal
     private let proof: Proof
@@ -37,8 +49,10 @@ public final class Updater {
     public var onChange: (@EventLoop () -> Void)?
     /// What they are to become.
     private var wantedImages: [String: ImageName] = [:]
-    /// Instances that are looked after, until somebody else touches them.
-    private var watches: [String: Task<Void, Never>] = [:]
+    /// Instances that are looked after, until somebody else changes them.
+    private var watches: [String: Watch] = [:]
+    /// How many are changing an instance that is not being updated.
+    private var changes: [String: Int] = [:]
     private let late: LateReplacements
 
     /// An engine goes on with what it was asked for when whoever asked is gone: a container that
@@ -66,24 +80,53 @@ public final class Updater {
                 metadata: ["container": "\(record.instance)", "state": "\(record.state.rawValue)"])
             settleInBackground(record.instance, "the update was broken off")
         }
-        for instance in journal.records.keys { watch(instance) }
-    }
-
-    /// Asked by whoever is about to change the instance; from then on it is theirs.
-    ///
-    /// - Throws: `RuntimeError.updateInProgress`.
-    public func requireIdle(_ instance: String) async throws(RuntimeError) {
-        guard InstanceName.mayBeInstance(instance) else {
-            throw .containerNotFound(name: instance)
+        for record in journal.records.values {
+            if record.isGone ?? false, Self.restOfWatch(record) == nil {
+                EventLoop.task { [self] in await removeRecord(record.instance) }
+            } else {
+                watch(record.instance)
+            }
         }
-        if busy.contains(instance) { throw .updateInProgress(name: instance) }
-        await endWatch(instance)
-        // Somebody else may have come meanwhile.
+    }
+
+    /// Runs somebody's change of an instance. When it was made the instance is theirs; one that is
+    /// refused leaves it looked after, if it was.
+    ///
+    /// - Throws: `RuntimeError.updateInProgress`, and what `change` throws.
+    public func handOver<Result>(
+        _ instance: String, to change: @EventLoop () async throws -> Result
+    ) async throws -> Result {
+        guard InstanceName.mayBeInstance(instance) else {
+            throw RuntimeError.containerNotFound(name: instance)
+        }
+        try requireIdle(instance)
+        changes[instance, default: 0] += 1
+        defer {
+            changes[instance] = changes[instance].flatMap { $0 > 1 ? $0 - 1 : nil }
+            watch(instance)
+        }
+        await suspendWatch(instance)
+        // An update may have begun meanwhile.
+        try requireIdle(instance)
+        do {
+            let result = try await change()
+            await endWatch(instance)
+            return result
+        } catch let error as CancellationError {
+            // Nobody knows how much of it the engine still does.
+            await endWatch(instance)
+            throw error
+        }
+    }
+
+    private func requireIdle(_ instance: String) throws(RuntimeError) {
         if busy.contains(instance) { throw .updateInProgress(name: instance) }
     }
 
-    /// Whether nobody else may touch the instance now.
-    public func isBusy(_ instance: String) -> Bool { busy.contains(instance) }
+    /// Whether an update is under way, or its outcome being looked after.
+    public func isBusy(_ instance: String) -> Bool {
+        busy.contains(instance) || watches[instance] != nil
+    }
 
     /// Instances that nobody else may touch now.
     public var countUnderWay: Int { busy.count }
@@ -95,11 +138,34 @@ public final class Updater {
 
     /// The instance is gone, and so is what there was to tell of its last update.
     public func forget(_ instance: String) async {
+        guard let record = journal.records[instance], Self.restOfWatch(record) != nil else {
+            return await removeRecord(instance)
+        }
+        // It still says what the engine may create.
+        await changeRecord(instance) { record in
+            record.isHandedOver = true
+            record.isGone = true
+        }
+    }
+
+    private func removeRecord(_ instance: String) async {
         do {
             try await journal.forget(instance)
         } catch {
             logger.warning(
                 "the record of an update cannot be removed",
+                metadata: ["container": "\(instance)", "reason": "\(error)"])
+        }
+    }
+
+    private func changeRecord(
+        _ instance: String, _ change: @EventLoop (inout UpdateRecord) -> Void
+    ) async {
+        do {
+            try await journal.change(instance, change)
+        } catch {
+            logger.warning(
+                "the record of an update cannot be written",
                 metadata: ["container": "\(instance)", "reason": "\(error)"])
         }
     }
@@ -133,21 +199,22 @@ public final class Updater {
         guard InstanceName.mayBeInstance(instance) else {
             throw RuntimeError.containerNotFound(name: instance)
         }
-        if busy.contains(instance) { throw RuntimeError.updateInProgress(name: instance) }
+        try requireIdle(instance)
         busy.insert(instance)
         wantedImages[instance] = image
-        await endWatch(instance)
+        await suspendWatch(instance)
         let plan: (record: UpdateRecord, spec: ContainerSpec)
         do {
             plan = try await self.plan(instance, image, settings)
             try Task.checkCancellation()
-            await late.leave(plan.record.oldID)
             try await journal.write(plan.record)
         } catch {
             totals.failed += 1
             release(instance)
             throw error
         }
+        watches[instance] = nil
+        await late.leave(plan.record.oldID)
         // A task of its own, since the one that asked may be cancelled at any moment.
         let work = EventLoop.task { [self] in try await carryOut(plan.record, plan.spec) }
         guard !detach else { return }
@@ -178,9 +245,15 @@ public final class Updater {
             spec.name = instance
             try Proof.validate(spec.labels)
             try await engine.validate(spec, replacing: old)
+            // It may be down only because what the update before asked for came late.
+            let wouldBeStarted =
+                watches[instance].map {
+                    $0.record.oldID == old.id && $0.record.wasUp && $0.mayStart
+                } ?? false
             return (
                 UpdateRecord(
-                    instance: instance, oldID: old.id, wasUp: old.isUp, restart: before.restart),
+                    instance: instance, oldID: old.id, wasUp: old.isUp || wouldBeStarted,
+                    restart: before.restart),
                 spec
             )
         }
@@ -228,6 +301,7 @@ public final class Updater {
     private func release(_ instance: String) {
         busy.remove(instance)
         wantedImages[instance] = nil
+        watch(instance)
     }
 
     private func trySettling(_ instance: String, _ reason: String) async -> Bool {
@@ -250,7 +324,6 @@ public final class Updater {
                 record.state == .committed
                     ? "the old version is gone" : "the old version is back",
                 metadata: ["container": "\(instance)"])
-            watch(instance)
             return true
         } catch {
             logger.error(
@@ -262,21 +335,33 @@ public final class Updater {
 
     // MARK: After an update was undone
 
-    /// Looks after the old container for a while.
+    /// Looks after the old container for a while, unless somebody is changing the instance.
     private func watch(_ instance: String) {
-        guard watches[instance] == nil, let record = journal.records[instance],
-            let rest = Self.restOfWatch(record)
-        else { return }
-        watches[instance] = EventLoop.task { [self] in
-            // Once: that it was stopped by us can happen once, and what ends by itself may.
-            var mayStart = true
-            await engines.keepLooking(for: rest) { engine in
+        guard !busy.contains(instance), changes[instance] == nil else { return }
+        guard let record = journal.records[instance], let rest = Self.restOfWatch(record) else {
+            watches[instance] = nil
+            return
+        }
+        if record.isHandedOver ?? false { return sweep(record, for: rest) }
+        let watch = watches[instance].flatMap { $0.record == record ? $0 : nil } ?? Watch(record)
+        guard watch.task == nil else { return }
+        watches[instance] = watch
+        watch.task = EventLoop.task { [self] in
+            await engines.keepLooking(for: rest) { [journal] engine in
                 let started = try await UpdateTransaction(engine: engine, journal: journal)
-                    .restore(record, mayStart: mayStart)
-                if started { mayStart = false }
+                    .restore(record, mayStart: watch.mayStart)
+                if started { watch.mayStart = false }
             }
-            // A task that was cancelled is not the one that is kept there.
-            if !Task.isCancelled { watches[instance] = nil }
+            // One that was suspended is still there.
+            if !Task.isCancelled, watches[instance] === watch { watches[instance] = nil }
+        }
+    }
+
+    /// Removes what the engine still creates for an update whose instance is somebody else's.
+    private func sweep(_ record: UpdateRecord, for time: Duration) {
+        late.sweep(record.oldID, for: time) { [self] in
+            guard journal.records[record.instance]?.isGone ?? false else { return }
+            await removeRecord(record.instance)
         }
     }
 
@@ -288,25 +373,22 @@ public final class Updater {
         return min(.seconds(end - now), watchTime)
     }
 
-    /// Waits for what it is doing, which would change the instance behind somebody's back.
-    private func endWatch(_ instance: String) async {
-        guard let watch = watches[instance] else { return }
-        watch.cancel()
-        let record = journal.records[instance]
-        do {
-            try await journal.endWatch(of: instance)
-        } catch {
-            logger.warning(
-                "the record of an update cannot be written",
-                metadata: ["container": "\(instance)", "reason": "\(error)"])
-        }
-        await watch.value
+    /// Waits for what is being done to the instance, which would be behind somebody's back.
+    private func suspendWatch(_ instance: String) async {
+        guard let watch = watches[instance], let task = watch.task else { return }
+        task.cancel()
+        await task.value
         // Several may have waited for it.
-        if watches[instance] == watch { watches[instance] = nil }
-        // The container is theirs, but not what the engine may still create; unless that is what
-        // an update that has begun meanwhile lets it create.
-        if let record, let rest = Self.restOfWatch(record), !busy.contains(instance) {
-            late.sweep(record.oldID, for: rest)
-        }
+        if watch.task == task { watch.task = nil }
+    }
+
+    /// The container is somebody else's now, but not what the engine may still create, which is
+    /// swept away once nobody is changing the instance any more.
+    private func endWatch(_ instance: String) async {
+        watches[instance] = nil
+        guard let record = journal.records[instance], Self.restOfWatch(record) != nil,
+            !(record.isHandedOver ?? false)
+        else { return }
+        await changeRecord(instance) { $0.isHandedOver = true }
     }
 }

@@ -96,8 +96,9 @@ public struct RuntimeService {
         service.on(Runtime.StartContainer.self) { call in
             let spec = call.parameters.spec
             let name = try await reservations.use(Self.things(of: spec)) {
-                try await updater.requireIdle(spec.name)
-                let name = try await engines.use { try await $0.start(spec) }
+                let name = try await updater.handOver(spec.name) {
+                    try await engines.use { try await $0.start(spec) }
+                }
                 await noteUse(by: name)
                 return name
             }
@@ -107,10 +108,11 @@ public struct RuntimeService {
         service.on(Runtime.StopContainer.self) { call in
             let wanted = call.parameters
             try await reservations.use(.init(containers: [wanted.name])) {
-                try await updater.requireIdle(wanted.name)
-                try await engines.use {
-                    try await $0.stop(
-                        container: wanted.name, force: wanted.force, restart: wanted.restart)
+                try await updater.handOver(wanted.name) {
+                    try await engines.use {
+                        try await $0.stop(
+                            container: wanted.name, force: wanted.force, restart: wanted.restart)
+                    }
                 }
             }
             logger.info(
@@ -120,10 +122,11 @@ public struct RuntimeService {
         service.on(Runtime.RemoveContainer.self) { call in
             let wanted = call.parameters
             try await reservations.use(.init(containers: [wanted.name])) {
-                try await updater.requireIdle(wanted.name)
-                await noteUse(by: wanted.name)
-                try await engines.use {
-                    try await $0.remove(container: wanted.name, force: wanted.force)
+                try await updater.handOver(wanted.name) {
+                    await noteUse(by: wanted.name)
+                    try await engines.use {
+                        try await $0.remove(container: wanted.name, force: wanted.force)
+                    }
                 }
                 await updater.forget(wanted.name)
             }

@@ -8,6 +8,8 @@ extension Folder {
     public func replace(
         _ name: String, with bytes: [UInt8], mode: mode_t = 0o600
     ) throws(SystemError) {
+        // Nothing that can be found out before should fail after the change.
+        let folder = try Descriptor.open(path, O_RDONLY | O_DIRECTORY)
         let place = "\(path)/\(name)"
         let new = "\(place).new"
         let file = try Descriptor.open(new, O_WRONLY | O_CREAT | O_TRUNC, mode: mode)
@@ -21,6 +23,6 @@ extension Folder {
             unlink(new)
             throw error
         }
-        try synchronise()
+        try check("fsync", on: path) { fsync(folder.number) }
     }
 }

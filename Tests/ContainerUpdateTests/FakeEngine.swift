@@ -105,6 +105,9 @@ final class FakeEngine: UpdateEngine, EngineProvider {
 
     func validate(_ spec: ContainerSpec, replacing old: ContainerDetails) async throws {
         try look()
+        if let image = spec.image, image.tag == "missing" {
+            throw RuntimeError.imageNotFound(image)
+        }
     }
 
     func create(_ spec: ContainerSpec, replacing old: ContainerDetails) async throws -> String {

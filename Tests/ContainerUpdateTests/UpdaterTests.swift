@@ -37,7 +37,7 @@ final class UpdaterTests {
     private func waitUntilIdle(_ updater: Updater) async throws {
         while true {
             do {
-                return try await updater.requireIdle("web")
+                return try await updater.handOver("web") {}
             } catch {
                 try await EventLoop.sleep(for: .milliseconds(5))
             }
@@ -164,6 +164,83 @@ final class UpdaterTests {
         let updater = try await afterALateUpdate()
         try await updater.update("web", to: new, ContainerSpec(), detach: false)
         #expect(try survivor().image == new)
+    }
+
+    /// An update that was undone while the engine was still about to stop the old container.
+    private func afterALateStop(_ behaviour: FakeEngine.Behaviour = .runs) async throws -> Updater {
+        world.add("web", image: old, up: true)
+        let stop = 3
+        try? await updater(FakeEngine(world, death: .late(stop)))
+            .update("web", to: new, ContainerSpec(), detach: false)
+        let next = try updater(FakeEngine(world, behaviour))
+        next.recover()
+        while next.countUnderWay > 0 { try await EventLoop.sleep(for: .milliseconds(5)) }
+        return next
+    }
+
+    private func waitUntilUp() async throws {
+        while !(world.containers.values.first?.details.isUp ?? false) {
+            try await EventLoop.sleep(for: .milliseconds(5))
+        }
+    }
+
+    @Test("An update that is refused leaves the instance looked after")
+    func refusedUpdate() async throws {
+        let updater = try await afterALateStop()
+        let missing = ImageName(repository: "app", tag: "missing")
+        await #expect(throws: RuntimeError.imageNotFound(missing)) {
+            try await updater.update("web", to: missing, ContainerSpec(), detach: false)
+        }
+        world.late()
+        #expect(try !survivor().details.isUp)
+        try await waitUntilUp()
+        #expect(try survivor().image == old)
+    }
+
+    @Test("A change that is refused leaves the instance looked after, one that is made does not")
+    func refusedChange() async throws {
+        let updater = try await afterALateStop()
+        let refusal = RuntimeError.containerRunning(name: "web")
+        await #expect(throws: refusal) { try await updater.handOver("web") { throw refusal } }
+        world.late()
+        try await waitUntilUp()
+        try await updater.handOver("web") {
+            try await FakeEngine(world).stop(survivor().details.id)
+        }
+        // Longer than the first look takes.
+        try await EventLoop.sleep(for: .milliseconds(600))
+        #expect(try !survivor().details.isUp)
+    }
+
+    @Test("One that is down since a stop came late was up for the next update")
+    func updatedWhileDown() async throws {
+        let updater = try await afterALateStop(.crashes)
+        world.late()
+        await #expect(throws: RuntimeError.self) {
+            try await updater.update("web", to: new, ContainerSpec(), detach: false)
+        }
+        try await waitUntilIdle(updater)
+        #expect(try survivor().image == old && survivor().details.isUp)
+    }
+
+    @Test(
+        "What is created late goes after another start, though the instance is somebody's or gone",
+        arguments: [true, false])
+    func lateAndRestarted(isRemoved: Bool) async throws {
+        let first = try await afterALateUpdate()
+        if isRemoved {
+            let id = try survivor().details.id
+            try await first.handOver("web") {
+                try await FakeEngine(world).discard(id, keepingVolumes: false)
+            }
+            await first.forget("web")
+        }
+        let next = try updater(FakeEngine(world))
+        next.recover()
+        world.late()
+        let left = isRemoved ? 0 : 1
+        while world.containers.count > left { try await EventLoop.sleep(for: .milliseconds(5)) }
+        if !isRemoved { #expect(try survivor().image == old) }
     }
 
     @Test("An update that is cancelled is undone", arguments: [0, 1, 5, 15])
