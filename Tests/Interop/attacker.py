@@ -22,7 +22,10 @@ HEADER_TABLE_SIZE, INITIAL_WINDOW_SIZE = 1, 4
 GONE = (ConnectionError, ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLSyscallError)
 
 LIST_IMAGE = "/gnoi.containerz.Containerz/ListImage"
+REFLECTION = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo"
 EMPTY_MESSAGE = b"\0\0\0\0\0"
+# What every server has to take as one DATA frame.
+LARGEST_FRAME = 1 << 14
 
 
 def frame(kind, flags=0, stream=0, payload=b""):
@@ -64,8 +67,10 @@ def request_fields(path=LIST_IMAGE, **more):
 
 
 def request(stream, path=LIST_IMAGE, body=EMPTY_MESSAGE):
-    return frame(HEADERS, END_HEADERS, stream, request_fields(path)) + frame(
-        DATA, END_STREAM, stream, body)
+    pieces = [body[start:start + LARGEST_FRAME] for start in range(0, len(body), LARGEST_FRAME)]
+    return frame(HEADERS, END_HEADERS, stream, request_fields(path)) + b"".join(
+        frame(DATA, 0, stream, piece) for piece in pieces[:-1]) + frame(
+        DATA, END_STREAM, stream, pieces[-1])
 
 
 class Attacker:
@@ -89,6 +94,11 @@ class Attacker:
 
     def greet(self, **values):
         self.send(PREFACE + settings(**values))
+        return self
+
+    def acknowledge(self):
+        """Has the server's settings, such as its windows, in force."""
+        self.send(frame(SETTINGS, ACK))
         return self
 
     def next_stream(self):
@@ -226,6 +236,14 @@ class Attacks:
     def ping_flood(self):
         self.flood(frame(PING, payload=bytes(8)))
 
+    def ping_flood_beside_dead_headers(self):
+        """Pings, and HEADERS that seem to open streams, but on one that is over."""
+        with self.greeted() as attacker:
+            dead, living = attacker.next_stream(), attacker.next_stream()
+            attacker.send(frame(HEADERS, END_HEADERS, living, request_fields()))
+            attacker.persist(lambda: (frame(HEADERS, END_HEADERS, dead) + frame(
+                PING, payload=bytes(8)) * 4) * 20)
+
     def ping_answer_flood(self):
         self.flood(frame(PING, ACK, payload=bytes(8)))
 
@@ -240,6 +258,23 @@ class Attacks:
 
     def unknown_frame_flood(self):
         self.flood(frame(UNKNOWN, 0, 0, b"?"))
+
+    def tiny_data(self, is_over):
+        """A request after the other, as large as a window and in frames of a byte, as fast as
+        they go, until told that it is over."""
+        size = 1_000_000
+        prefix = b"\0" + struct.pack(">I", size)
+        with self.greeted().acknowledge() as attacker:
+            while not is_over():
+                stream = attacker.next_stream()
+                attacker.send(frame(HEADERS, END_HEADERS, stream, request_fields())
+                              + frame(DATA, 0, stream, prefix))
+                for _ in range(10):
+                    attacker.send(frame(DATA, 0, stream, b"x") * (size // 10))
+                attacker.send(frame(DATA, END_STREAM, stream))
+                while not any(seen[2] == stream for seen in attacker.frames):
+                    assert attacker.read(1), "the server hung up"
+                attacker.frames.clear()
 
     def zero_window(self, streams=100):
         """Many answers asked for, and no room for any of them."""

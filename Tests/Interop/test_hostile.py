@@ -3,6 +3,7 @@
 import concurrent.futures
 import contextlib
 import resource
+import socket
 import statistics
 import time
 
@@ -141,6 +142,7 @@ def sockets(front):
     ("large_continuation_flood", "headers of a request unpack|CONTINUATION"),
     ("settings_flood", "control frames|Flooding"),
     ("ping_flood", "control frames|Flooding"),
+    ("ping_flood_beside_dead_headers", "control frames|Flooding"),
     ("ping_answer_flood", "control frames"),
     ("priority_flood", "control frames"),
     ("window_update_flood", "control frames"),
@@ -168,6 +170,56 @@ def test_an_attacker_is_dropped_and_nobody_else_notices(front, attack, reason):
 def test_who_holds_most_of_the_memory_is_dropped(front):
     besiege(front, front.attacks.promised_messages, "promised_messages")
     assert any("this one the most" in line for line in front.reasons())
+
+
+@pytest.mark.parametrize("front", [("--max-buffered", 16 * MIB, "--stall-timeout", "60")],
+                         indirect=True)
+def test_what_a_complete_request_holds_goes_with_its_connection(front):
+    """And not those of others, for what the server cannot get back from them."""
+    with contextlib.ExitStack() as stack:
+        others = [stack.enter_context(front.attacks.greeted()) for _ in range(3)]
+        for other in others:
+            # In the middle of a message.
+            other.send(attacker.frame(attacker.HEADERS, attacker.END_HEADERS, other.next_stream(),
+                                      attacker.request_fields())
+                       + attacker.frame(attacker.DATA, 0, 1, b"\0\0\1\0\0" + bytes(1000)))
+            ping(other)
+        # No room for an answer, so that the handler stops reading; what 130 messages take beside
+        # their bytes is more than 16 KiB.
+        peer = stack.enter_context(front.attacks.greeted(initial_window_size=0))
+        peer.acknowledge()
+        for thousands in 125, 30:
+            peer.send(attacker.request(peer.next_stream(), attacker.REFLECTION,
+                                       attacker.EMPTY_MESSAGE * 1000 * thousands))
+        peer.wait_for_end()
+        for other in others:
+            ping(other)
+    assert [line for line in front.reasons() if "this one the most" in line], front.reasons()
+
+
+def ping(peer):
+    """Waits until the server has taken in what the peer has sent."""
+    peer.frames.clear()
+    peer.send(attacker.frame(attacker.PING, payload=b"there?!?"))
+    peer.wait_for(attacker.PING)
+
+
+def test_who_sends_faster_than_it_is_read_leaves_others_their_turn(front):
+    with (front.channel("reader") as channel, front.channel() as started,
+          concurrent.futures.ThreadPoolExecutor(1) as pool):
+        device = gnoi.Device(channel)
+        gnoi.Device(started).images()
+        calls = 0
+        flood = pool.submit(front.attacks.tiny_data, lambda: calls >= 50)
+        try:
+            while calls < 50:
+                device.images()
+                assert calls < 10 or not flood.done(), flood.result()
+                calls += 1
+        finally:
+            calls = 50
+        flood.result()
+    assert front.reasons() == []
 
 
 def test_thousands_of_half_open_connections_keep_nobody_out(front):
@@ -230,6 +282,23 @@ def test_who_is_let_in_may_idle_and_who_is_not_may_not(front):
     assert front.reasons() == []
 
 
+@pytest.mark.parametrize("front", [("--login-timeout", "0.5", "--idle-timeout", "3600",
+                                    "--stall-timeout", "3600")], indirect=True)
+def test_who_is_not_let_in_gains_no_time_by_not_reading(front):
+    """With an RPC whose answer does not get out, behind others that were refused."""
+    with front.attacks.connect() as peer:
+        peer.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        peer.encrypt(front.certificates).greet()
+        before = sockets(front)
+        # Errors name what they refuse.
+        for _ in range(200):
+            peer.send(attacker.frame(
+                attacker.HEADERS, attacker.END_HEADERS | attacker.END_STREAM, peer.next_stream(),
+                attacker.request_fields(grpc_encoding="%" * 15000)))
+        peer.send(attacker.request(peer.next_stream(), "/no.such.Service/Method"))
+        wait_until(lambda: sockets(front) < before, "its connection to be closed")
+
+
 def test_an_attack_does_not_flood_the_log(front):
     front.attacks.half_open(1000)
     wait_until(lambda: "more connections ended" in front.daemon.text(), "what was left out")
@@ -259,9 +328,7 @@ def test_a_stream_that_is_not_read_ends_without_the_others(front):
         peer.wait_for(attacker.RST_STREAM)
         resets = [seen[2] for seen in peer.frames if seen[0] == attacker.RST_STREAM]
         assert resets == [stalled]
-        peer.frames.clear()
-        peer.send(attacker.frame(attacker.PING, payload=b"there?!?"))
-        peer.wait_for(attacker.PING)
+        ping(peer)
 
 
 @pytest.mark.parametrize("front", [("--request-timeout", "0.5")], indirect=True)
