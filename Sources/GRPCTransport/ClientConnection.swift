@@ -34,6 +34,8 @@ final class ClientConnection: HTTP2ConnectionDelegate {
 
     // MARK: HTTP2ConnectionDelegate
 
+    func inputProcessed(on connection: HTTP2Connection) {}
+
     func connectionReady(_ connection: HTTP2Connection) {
         handshake?.resume()
         handshake = nil

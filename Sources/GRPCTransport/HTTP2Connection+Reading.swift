@@ -14,6 +14,7 @@ extension HTTP2Connection {
         var total = 0
         framesRead = 0
         timers.readAgain?.cancel()
+        defer { delegate?.inputProcessed(on: self) }
         do {
             while true {
                 switch state {

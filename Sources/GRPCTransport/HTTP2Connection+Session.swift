@@ -35,8 +35,11 @@ extension HTTP2Connection: HTTP2SessionDelegate {
         return violation == nil
     }
 
-    func invalidFrameReceived() -> Bool {
+    func invalidFrameReceived(stream identifier: Int32) -> Bool {
         violation = conduct?.broke(at: .now)
+        // Not only when the reset has gone out: its handler should not begin meanwhile.
+        streams[identifier]?.close(
+            RPCError(code: .internalError, message: "the peer broke HTTP/2 on the stream"))
         return violation == nil
     }
 

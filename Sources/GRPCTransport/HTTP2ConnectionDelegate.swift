@@ -12,6 +12,8 @@ protocol HTTP2ConnectionDelegate: AnyObject {
     func peerEnded(_ stream: HTTP2Stream, on connection: HTTP2Connection)
     /// A message's bytes broke the rules of gRPC; the stream is to be ended with that status.
     func streamViolated(_ stream: HTTP2Stream, _ error: RPCError, on connection: HTTP2Connection)
+    /// The bytes that were there to read, or as many as make a turn, have been gone through.
+    func inputProcessed(on connection: HTTP2Connection)
     /// TLS and HTTP/2 are up: the peer's settings have come, so that it has accepted us, which a
     /// completed handshake alone does not say in TLS 1.3.
     func connectionReady(_ connection: HTTP2Connection)

@@ -94,9 +94,10 @@ extension HTTP2Session {
         nghttp2_session_callbacks_set_unpack_extension_callback(table) { _, _, _, _ in
             CInt(NGHTTP2_ERR_CANCEL.rawValue)
         }
-        nghttp2_session_callbacks_set_on_invalid_frame_recv_callback(table) { _, _, _, context in
-            HTTP2Session.notify(context, of: ()) { delegate, _ in
-                delegate.invalidFrameReceived()
+        nghttp2_session_callbacks_set_on_invalid_frame_recv_callback(table) {
+            _, frame, _, context in
+            HTTP2Session.notify(context, of: frame?.pointee.hd.stream_id ?? 0) { delegate, stream in
+                delegate.invalidFrameReceived(stream: stream)
                     ? 0 : CInt(NGHTTP2_ERR_CALLBACK_FAILURE.rawValue)
             }
         }

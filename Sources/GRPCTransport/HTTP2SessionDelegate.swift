@@ -10,7 +10,7 @@ protocol HTTP2SessionDelegate: AnyObject {
     func frameBegan(_ frame: PeerConduct.Frame) -> Bool
     /// A frame was invalid, and the stream is being reset for it, or the connection ended.
     /// - Returns: as above.
-    func invalidFrameReceived() -> Bool
+    func invalidFrameReceived(stream: Int32) -> Bool
     /// A header list began; `isFirst` unless it is a trailer.
     func headersBegan(stream: Int32, isFirst: Bool)
     /// A field of it; the bytes are valid during the call.

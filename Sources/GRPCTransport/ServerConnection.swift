@@ -15,6 +15,9 @@ final class ServerConnection: HTTP2ConnectionDelegate {
     private var connection: HTTP2Connection?
     private var identity = PeerIdentity(isSecure: false)
     private var calls: [Int32: ServerStream] = [:]
+    /// Of these, those that came with the bytes just being read. Their handlers begin after that, and not at all where the same bytes break the stream off: to open one and to reset it
+    /// costs a peer next to nothing (CVE-2023-44487).
+    private var newcomers: [(call: ServerStream, stream: HTTP2Stream)] = []
     private var idleTimer: EventLoop.Timer?
     /// Until an RPC has to have been let in.
     private var loginTimer: EventLoop.Timer?
@@ -96,7 +99,7 @@ final class ServerConnection: HTTP2ConnectionDelegate {
             stream.receive(.metadata(head.metadata))
             // A deadline of nothing or a reset frees the stream, but not what the handler has
             // begun, which may take its time to notice.
-            guard handlers < maximumHandlers else {
+            guard handlers + newcomers.count < maximumHandlers else {
                 let message = "the handlers of earlier RPCs are still busy"
                 return connection.reset(
                     stream, errorCode: HTTP2ErrorCode.refusedStream,
@@ -105,16 +108,24 @@ final class ServerConnection: HTTP2ConnectionDelegate {
             let call = ServerStream(
                 stream, head: head, peer: identity, on: connection,
                 requestTimeout: timeouts.request)
-            handlers += 1
-            call.onEnd = { [weak self] in self?.handlers -= 1 }
             calls[stream.identifier] = call
             idleTimer?.cancel()
             let identifier = stream.identifier
             stream.onClose = { [weak self] in self?.streamClosed(identifier) }
-            accept(call)
+            newcomers.append((call, stream))
         } catch {
             reject(stream, error, on: connection)
         }
+    }
+
+    func inputProcessed(on connection: HTTP2Connection) {
+        guard !newcomers.isEmpty else { return }
+        for (call, stream) in newcomers where !stream.isClosed {
+            handlers += 1
+            call.onEnd = { [weak self] in self?.handlers -= 1 }
+            accept(call)
+        }
+        newcomers.removeAll(keepingCapacity: true)
     }
 
     private func streamClosed(_ identifier: Int32) {
@@ -190,6 +201,7 @@ final class ServerConnection: HTTP2ConnectionDelegate {
         idleTimer?.cancel()
         loginTimer?.cancel()
         calls = [:]
+        newcomers = []
         self.connection = nil
         onClose(self, error)
     }
