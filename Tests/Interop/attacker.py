@@ -236,13 +236,20 @@ class Attacks:
     def ping_flood(self):
         self.flood(frame(PING, payload=bytes(8)))
 
-    def ping_flood_beside_dead_headers(self):
-        """Pings, and HEADERS that seem to open streams, but on one that is over."""
+    def priority_flood_beside_dead_headers(self):
+        """HEADERS that seem to open streams, but on one that is over, to pay for others."""
         with self.greeted() as attacker:
             dead, living = attacker.next_stream(), attacker.next_stream()
             attacker.send(frame(HEADERS, END_HEADERS, living, request_fields()))
-            attacker.persist(lambda: (frame(HEADERS, END_HEADERS, dead) + frame(
-                PING, payload=bytes(8)) * 4) * 20)
+            pieces = 0
+
+            def piece():
+                nonlocal pieces
+                pieces += 1
+                assert pieces < 100, "the server puts up with thousands of them"
+                return (frame(HEADERS, END_HEADERS, dead)
+                        + frame(PRIORITY, 0, 101, bytes(5)) * 4) * 20
+            attacker.persist(piece)
 
     def ping_answer_flood(self):
         self.flood(frame(PING, ACK, payload=bytes(8)))
@@ -272,8 +279,8 @@ class Attacks:
                 for _ in range(10):
                     attacker.send(frame(DATA, 0, stream, b"x") * (size // 10))
                 attacker.send(frame(DATA, END_STREAM, stream))
-                while not any(seen[2] == stream for seen in attacker.frames):
-                    assert attacker.read(1), "the server hung up"
+                # Without waiting for it: there is always more to read.
+                assert attacker.read(0.001), "the server hung up"
                 attacker.frames.clear()
 
     def zero_window(self, streams=100):
