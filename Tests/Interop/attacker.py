@@ -149,6 +149,35 @@ class Attacker:
             assert self.read(0.1), "the server hung up"
             assert time.monotonic() < deadline, f"no frame of kind {kind}"
 
+    def unread(self):
+        """Bytes that the server's kernel keeps for us."""
+        ours = self.socket.getsockname()[1], self.socket.getpeername()[1]
+        with open("/proc/net/tcp") as table:
+            for line in list(table)[1:]:
+                _, local, remote, _, queues, *_ = line.split()
+                theirs = tuple(int(end.rpartition(":")[2], 16) for end in (remote, local))
+                if theirs == ours:
+                    return int(queues.partition(":")[0], 16)
+        return 0
+
+    def fill_answers(self, most=10_000):
+        """Asks for what is refused at length, without reading, until no answer gets out, not even
+        into the kernel's buffer. What was asked for since is fewer streams than are allowed."""
+        stuck = 0
+        for _ in range(0, most, 20):
+            before = self.unread()
+            # Errors name what they refuse.
+            self.send(b"".join(
+                frame(HEADERS, END_HEADERS | END_STREAM, self.next_stream(),
+                      request_fields(grpc_encoding="%" * 15000)) for _ in range(20)))
+            deadline = time.monotonic() + 1
+            while self.unread() <= before and time.monotonic() < deadline:
+                time.sleep(0.005)
+            stuck = stuck + 1 if self.unread() <= before else 0
+            if stuck == 2:
+                return
+        raise AssertionError("the server finds room for all answers")
+
     def persist(self, piece, pause=0.0, patience=PATIENCE):
         """Sends pieces, from a function, until the server has hung up, which it has to."""
         deadline = time.monotonic() + patience

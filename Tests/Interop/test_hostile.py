@@ -282,22 +282,52 @@ def test_who_is_let_in_may_idle_and_who_is_not_may_not(front):
     assert front.reasons() == []
 
 
-@pytest.mark.parametrize("front", [("--login-timeout", "0.5", "--idle-timeout", "3600",
+# Long enough to fill the buffers meanwhile, and for a client to leave in good order.
+@pytest.mark.parametrize("front", [("--login-timeout", "8", "--idle-timeout", "3600",
                                     "--stall-timeout", "3600")], indirect=True)
-def test_who_is_not_let_in_gains_no_time_by_not_reading(front):
-    """With an RPC whose answer does not get out, behind others that were refused."""
+@pytest.mark.parametrize("reads", [False, True])
+def test_who_is_not_let_in_gains_no_time_by_not_reading(front, reads):
+    """With an RPC whose answer does not get out, behind others that were refused; nor by reading
+    now and then."""
     with front.attacks.connect() as peer:
         peer.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         peer.encrypt(front.certificates).greet()
         before = sockets(front)
-        # Errors name what they refuse.
-        for _ in range(1000):
-            peer.send(attacker.frame(
-                attacker.HEADERS, attacker.END_HEADERS | attacker.END_STREAM, peer.next_stream(),
-                attacker.request_fields(grpc_encoding="%" * 15000)))
-        peer.send(attacker.request(peer.next_stream(), "/no.such.Service/Method"))
-        wait_until(lambda: sockets(front) < before, "its connection to be closed")
+        peer.fill_answers()
+        last = peer.next_stream()
+        peer.send(attacker.request(last, "/no.such.Service/Method"))
+
+        def closed():
+            if reads:
+                time.sleep(2)
+                # A record of TLS, at most 16 KiB, so that what has no room yet goes on waiting.
+                peer.read(0.1)
+            return sockets(front) < before
+
+        wait_until(closed, "its connection to be closed")
+        assert bool(peer.frames) == reads
+        assert not any(stream == last for _, _, stream, _ in peer.frames)
     assert any("no RPC was let in" in line for line in front.reasons()), front.reasons()
+
+
+def test_a_busy_client_may_ping(front):
+    """As many control frames as its streams pay for, which are more than it has without them."""
+    with front.attacks.greeted() as peer:
+        for _ in range(50):
+            peer.frames.clear()
+            streams = {peer.next_stream() for _ in range(20)}
+            for stream in sorted(streams):
+                peer.send(attacker.request(stream)
+                          + attacker.frame(attacker.PING, payload=bytes(8)) * 3)
+
+            def answered():
+                assert peer.read(0.05), "the server hung up"
+                return streams <= {stream for kind, flags, stream, _ in peer.frames
+                                   if kind == attacker.HEADERS and flags & attacker.END_STREAM}
+
+            wait_until(answered, "all answers")
+        ping(peer)
+    assert front.reasons() == []
 
 
 def test_an_attack_does_not_flood_the_log(front):
