@@ -5,7 +5,8 @@ import subprocess
 
 from measuring import MIB
 
-PACKAGES = pathlib.Path(__file__).parents[2] / ".build/packages"
+PROJECT = pathlib.Path(__file__).parents[2]
+PACKAGES = PROJECT / ".build/packages"
 ENGINE = "docker.io"
 
 
@@ -17,6 +18,10 @@ def packages(bench):
     found = sorted(PACKAGES.glob("*.deb"))
     if not found:
         print("packages: none in .build/packages; `make deb` makes them", flush=True)
+        return
+    newest = max(path.stat().st_mtime for path in (PROJECT / "Sources").rglob("*.swift"))
+    if min(path.stat().st_mtime for path in found) < newest:
+        print("packages: older than the sources; `make deb` makes them anew", flush=True)
         return
     installed = {path: int(field("dpkg-deb", "--field", path, "Installed-Size")) / 1024
                  for path in found}
