@@ -65,6 +65,8 @@ final class FakeEngine: UpdateEngine, EngineProvider {
         self.death = death
     }
 
+    func kill() { isDead = true }
+
     func update<Result>(
         _ body: @EventLoop (any UpdateEngine) async throws -> Result
     ) async throws -> Result {

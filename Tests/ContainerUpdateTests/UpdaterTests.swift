@@ -137,11 +137,11 @@ final class UpdaterTests {
     }
 
     /// An update whose first change, the new container, the engine makes when nobody waits for it.
-    private func afterALateUpdate() async throws -> Updater {
+    private func afterALateUpdate(_ engine: FakeEngine? = nil) async throws -> Updater {
         world.add("web", image: old, up: true)
         try? await updater(FakeEngine(world, death: .late(1)))
             .update("web", to: new, ContainerSpec(), detach: false)
-        let next = try updater(FakeEngine(world))
+        let next = try updater(engine ?? FakeEngine(world))
         next.recover()
         try await waitUntilIdle(next)
         return next
@@ -227,7 +227,8 @@ final class UpdaterTests {
         "What is created late goes after another start, though the instance is somebody's or gone",
         arguments: [true, false])
     func lateAndRestarted(isRemoved: Bool) async throws {
-        let first = try await afterALateUpdate()
+        let engine = FakeEngine(world)
+        let first = try await afterALateUpdate(engine)
         if isRemoved {
             let id = try survivor().details.id
             try await first.handOver("web") {
@@ -235,6 +236,8 @@ final class UpdaterTests {
             }
             await first.forget("web")
         }
+        // Otherwise the first one would do it.
+        engine.kill()
         let next = try updater(FakeEngine(world))
         next.recover()
         world.late()
