@@ -25,10 +25,10 @@ final class DeployAdmission {
         }
         let (needed, overflow) = reserved.addingReportingOverflow(size)
         guard !overflow, needed <= free ?? .max else {
+            let room = free.map { "only \(max(0, $0 - reserved)) are free on the device" }
             throw RPCError(
                 code: .resourceExhausted,
-                message: "it has \(size) bytes, but only \(max(0, (free ?? .max) - reserved)) "
-                    + "are free on the device")
+                message: "it has \(size) bytes, but \(room ?? "no device holds as many")")
         }
         count += 1
         reserved = needed
