@@ -111,7 +111,7 @@ extension HTTP2Connection: HTTP2SessionDelegate {
     func dataReceived(stream identifier: Int32, _ bytes: UnsafeRawBufferPointer) {
         session.releaseConnection(bytes.count)
         guard let stream = streams[identifier], !stream.isClosed else {
-            session.release(stream: identifier, bytes.count)
+            session.drop(stream: identifier, bytes.count)
             return
         }
         do {

@@ -173,8 +173,16 @@ final class HTTP2Session {
             session, UInt8(NGHTTP2_FLAG_NONE.rawValue), stream, errorCode)
     }
 
-    /// Lets the peer send as many more bytes on the stream.
+    /// Lets the peer send as many more bytes on the stream, and tells it so now. Not left to
+    /// nghttp2, which does that when half of the window is open: where the first bytes of what
+    /// follows complete that half, the rest of it waits for a whole round trip.
     func release(stream: Int32, _ count: Int) {
+        nghttp2_submit_window_update(
+            session, UInt8(NGHTTP2_FLAG_NONE.rawValue), stream, Int32(clamping: count))
+    }
+
+    /// Lets the peer send on, as it does, on a stream of which nobody takes anything.
+    func drop(stream: Int32, _ count: Int) {
         nghttp2_session_consume_stream(session, stream, count)
     }
 

@@ -158,12 +158,16 @@ final class HTTP2Stream {
         releaseWindow()
     }
 
-    /// Bytes are the peer's to send again once the reader has taken every whole message: at most
-    /// a window and one message are ever held.
+    /// Bytes are the peer's to send again once the reader has taken them. Where it has taken every
+    /// whole message, those of an unfinished one are too, since it may be longer than the window:
+    /// at most a window and one message are ever held.
     private func releaseWindow() {
-        guard unreleased > 0, inbound.isEmpty, closure == nil else { return }
-        connection?.release(self, unreleased)
-        unreleased = 0
+        let held = inbound.isEmpty ? 0 : inbound.wireBytes + deframer.gathered
+        // Telling it of each would cost more than it brings; a wider window is no reason to wait
+        // for longer, which would leave part of it unused for all that time.
+        guard unreleased - held >= usualWindow / 2, closure == nil, !hasPeerEnded else { return }
+        connection?.release(self, unreleased - held)
+        unreleased = held
     }
 
     // MARK: Inbound, to the RPC

@@ -31,6 +31,8 @@ struct InboundQueue {
 
     /// The memory that the parts hold, in bytes.
     private(set) var held = 0
+    /// What the messages took of the peer's window, in bytes.
+    private(set) var wireBytes = 0
 
     /// What a part takes beside its bytes; without it empty messages, five bytes each on the
     /// wire, would count as nothing.
@@ -45,11 +47,19 @@ struct InboundQueue {
         }
     }
 
+    private static func wireBytes(of part: InboundPart) -> Int {
+        switch part {
+        case .message(let message): MessageDeframer.prefixLength + message.count
+        case .metadata, .status: 0
+        }
+    }
+
     /// Adds a part; one that comes after the end is dropped.
     mutating func append(_ part: InboundPart) {
         guard case .open = ending else { return }
         parts.append(part)
         held += Self.size(of: part)
+        wireBytes += Self.wireBytes(of: part)
     }
 
     /// Nothing more will come.
@@ -61,9 +71,7 @@ struct InboundQueue {
     mutating func fail(_ error: RPCError) {
         guard case .open = ending else { return }
         ending = .failed(error)
-        parts = []
-        head = 0
-        held = 0
+        clear()
     }
 
     /// Drops everything, for a reader that has gone; with an error for one that has to learn that
@@ -74,9 +82,14 @@ struct InboundQueue {
         case .open, .finished: ending = error.map { .failed($0) } ?? .finished
         case .failed: break
         }
+        clear()
+    }
+
+    private mutating func clear() {
         parts = []
         head = 0
         held = 0
+        wireBytes = 0
     }
 
     mutating func next() -> Next {
@@ -84,6 +97,7 @@ struct InboundQueue {
             let part = parts[head]
             head += 1
             held -= Self.size(of: part)
+            wireBytes -= Self.wireBytes(of: part)
             if head == parts.count {
                 parts.removeAll(keepingCapacity: true)
                 head = 0

@@ -34,6 +34,15 @@ struct MessageDeframer {
         }
     }
 
+    /// Bytes that have come of an unfinished message, its prefix included.
+    var gathered: Int {
+        switch state {
+        case .prefix(_, let count): count
+        case .body(let message): Self.prefixLength + message.count
+        case .failed: 0
+        }
+    }
+
     /// The memory that an unfinished message holds, in bytes: all that its prefix announced.
     var held: Int {
         if case .body(let message) = state { message.capacity } else { 0 }

@@ -11,8 +11,8 @@ struct WindowEstimate {
 
     /// The pace is measured over at least so long, and a round trip.
     private static let shortestMeasurement: Duration = .milliseconds(10)
-    /// Times what is under way: a peer that stands still until its window opens, which it does by
-    /// halves, brings half a window in a round trip, and is to be let send twice as much.
+    /// Times what is under way: a peer that stands still until it may send more brings a window in
+    /// a round trip, and the right one should be found in few.
     private static let room = 4
 
     private var begin: ContinuousClock.Instant?

@@ -93,8 +93,9 @@ import Testing
         #expect(queue.held >= 10_000)
         _ = queue.next()
         #expect((9000..<11_000).contains(queue.held))
+        #expect(queue.wireBytes == 9 * 1005)
         queue.fail(RPCError(code: .cancelled, message: ""))
-        #expect(queue.held == 0)
+        #expect(queue.held == 0 && queue.wireBytes == 0)
     }
 
     @Test func aRequestThatIsCutOffDoesNotLookLikeAnEnd() {
@@ -130,7 +131,9 @@ import Testing
         var deframer = MessageDeframer(limit: 1 << 20)
         try prefix.withUnsafeBytes { try deframer.append($0) { _ in } }
         #expect(deframer.held == 1 << 16)
+        #expect(deframer.gathered == 5)
         deframer.abandon()
+        #expect(deframer.gathered == 0)
         #expect(deframer.held == 0)
     }
 

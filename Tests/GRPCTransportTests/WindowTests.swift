@@ -14,8 +14,7 @@ import Testing
         let step = max(roundTrip, .milliseconds(1))
         for _ in 0..<rounds {
             let most = pace * (step / .seconds(1))
-            // As nghttp2 opens windows: by halves.
-            let count = min(Int(most), max(estimate.window / 2, 1))
+            let count = min(Int(most), estimate.window)
             if let wanted = estimate.took(count, at: now, roundTrip: roundTrip) {
                 #expect(wanted > estimate.window)
                 estimate.widen(by: wanted - estimate.window)
