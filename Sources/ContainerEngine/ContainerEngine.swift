@@ -61,6 +61,7 @@ public protocol ContainerEngine: UpdateEngine, CleaningEngine {
 
     /// Hands over what the container wrote, in order, until the log ends.
     func logs(
-        container name: String, follow: Bool, _ output: @EventLoop ([UInt8]) async throws -> Void
+        container name: String, follow: Bool,
+        _ output: @EventLoop (ArraySlice<UInt8>) async throws -> Void
     ) async throws
 }

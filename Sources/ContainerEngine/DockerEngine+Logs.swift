@@ -1,71 +1,154 @@
-import FoundationEssentials
 import HTTPClient
 import RuntimeAPI
 import SystemIO
 
 extension DockerEngine {
+    typealias LogOutput = @EventLoop (ArraySlice<UInt8>) async throws -> Void
+
     /// How long Podman may take to start a container again, in which it looks ended.
     private static let revivalTime: Duration = .seconds(3)
 
     public func logs(
-        container name: String, follow: Bool, _ output: @EventLoop ([UInt8]) async throws -> Void
+        container name: String, follow: Bool,
+        _ output: @EventLoop (ArraySlice<UInt8>) async throws -> Void
     ) async throws {
         try await translating {
             let container = try await container(name)
             let isTerminal = container.config?.tty ?? false
             let format: LogDemultiplexer.Format =
                 isTerminal ? .raw : follow && dialect.hasExactLogTimes ? .timedFrames : .frames
-            guard follow else {
-                var demultiplexer = LogDemultiplexer(format)
-                return try await read(container.id, false, &demultiplexer, output)
+            var position = LogDemultiplexer.Position()
+            // The engine ends a followed log with each run of the container, sometimes before its
+            // last lines; so it is followed again from where it ended, until there is nobody to
+            // write more.
+            while follow, try await willWriteMore(container.id) {
+                if format == .timedFrames {
+                    try await followWithOthers(container.id, &position, output)
+                } else {
+                    try await read(container.id, true, format, &position, output)
+                }
             }
-            try await self.follow(container.id, format, output)
+            try await read(container.id, false, format, &position, output)
         }
     }
 
-    /// The engine ends a followed log with each run of the container, sometimes before its last
-    /// lines; so it is followed again from where it ended, until there is nobody to write more.
-    private func follow(
-        _ id: String, _ format: LogDemultiplexer.Format,
-        _ output: @EventLoop ([UInt8]) async throws -> Void
+    /// Follows a run of the container. Those who do share streams of the engine's, since reading a
+    /// log is what costs the engine most: whoever comes to where another stream is goes on there.
+    private func followWithOthers(
+        _ id: String, _ position: inout LogDemultiplexer.Position, _ output: LogOutput
     ) async throws {
-        var position = LogDemultiplexer.Position()
+        var isAlone = false
         while true {
-            let isLast = try await !willWriteMore(id)
-            var demultiplexer = LogDemultiplexer(format, from: position)
-            try await read(id, !isLast, &demultiplexer, output)
-            position = demultiplexer.position
-            if isLast { return }
+            let reader = logReader(of: id, from: position, alone: isAlone)
+            defer { reader.leave() }
+            var meetsOthers = false
+            while !meetsOthers, case .bytes(let bytes) = try await reader.read() {
+                try await output(bytes)
+                position.frame = reader.position
+                meetsOthers = !isAlone && isReached(position, of: id, before: reader)
+            }
+            if reader.isLost {
+                // Whoever kept others waiting would do so again.
+                isAlone = true
+            } else if !meetsOthers {
+                return
+            }
         }
     }
 
-    private func read(
-        _ id: String, _ follow: Bool, _ demultiplexer: inout LogDemultiplexer,
-        _ output: @EventLoop ([UInt8]) async throws -> Void
+    private func logReader(
+        of id: String, from position: LogDemultiplexer.Position, alone: Bool
+    ) -> LogTail.Reader {
+        if !alone {
+            for tail in logTails[id] ?? [] {
+                if let reader = tail.reader(at: position.frame) { return reader }
+            }
+        }
+        let tail = LogTail(from: position.frame)
+        if !alone { logTails[id, default: []].append(tail) }
+        let reading = EventLoop.task { [self] in
+            let result: Result<Void, any Error>
+            do {
+                try await fill(tail, id, from: position)
+                result = .success(())
+            } catch {
+                result = .failure(error)
+            }
+            forget(tail, of: id)
+            tail.end(result)
+        }
+        tail.onDesertion = { [weak self, weak tail] in
+            reading.cancel()
+            if let tail { self?.forget(tail, of: id) }
+        }
+        return tail.reader()
+    }
+
+    /// Whether a stream that was begun before a reader's is there.
+    private func isReached(
+        _ position: LogDemultiplexer.Position, of id: String, before reader: LogTail.Reader
+    ) -> Bool {
+        (logTails[id] ?? []).prefix { !reader.reads($0) }.contains { $0.contains(position.frame) }
+    }
+
+    private func forget(_ tail: LogTail, of id: String) {
+        logTails[id]?.removeAll { $0 === tail }
+        if logTails[id]?.isEmpty ?? false { logTails[id] = nil }
+    }
+
+    private func fill(
+        _ tail: LogTail, _ id: String, from position: LogDemultiplexer.Position
     ) async throws {
+        var demultiplexer = LogDemultiplexer(.timedFrames, from: position)
+        guard let stream = try await openLog(id, true, since: position.frame.time) else { return }
+        while let bytes = try await next(of: stream) {
+            var chunk = LogTail.Chunk()
+            try demultiplexer.feed(bytes) { chunk.append($0, $1.frame) }
+            try await tail.append(chunk)
+        }
+    }
+
+    /// Reads a log as far as the engine sends it.
+    private func read(
+        _ id: String, _ follow: Bool, _ format: LogDemultiplexer.Format,
+        _ position: inout LogDemultiplexer.Position, _ output: LogOutput
+    ) async throws {
+        var demultiplexer = LogDemultiplexer(format, from: position)
+        let since = format == .timedFrames ? position.frame.time : nil
+        guard let stream = try await openLog(id, follow, since: since) else { return }
+        var written: [UInt8] = []
+        while let bytes = try await next(of: stream) {
+            try demultiplexer.feed(bytes) { piece, _ in written.append(contentsOf: piece) }
+            if !written.isEmpty { try await output(written[...]) }
+            written.removeAll(keepingCapacity: true)
+            position = demultiplexer.position
+        }
+    }
+
+    /// - Parameter time: where to begin, for a log with times; nil for one without.
+    /// - Returns: nil when the container has gone: it wrote all it ever will.
+    private func openLog(
+        _ id: String, _ follow: Bool, since time: [UInt8]?
+    ) async throws -> HTTPResponse? {
         var query = [("stdout", "1"), ("stderr", "1"), ("follow", follow ? "1" : "0")]
-        if demultiplexer.isTimed {
+        if let time {
             query.append(("timestamps", "1"))
-            if let since = Self.unixTime(demultiplexer.position.time) {
+            if let since = Self.unixTime(String(decoding: time, as: UTF8.self)) {
                 query.append(("since", "\(since.seconds).\(since.fraction)"))
             }
         }
-        let response: HTTPResponse
         do {
-            response = try await api.open(
+            return try await api.open(
                 "GET", "/containers/\(id)/logs", query,
                 timeout: follow ? nil : EngineAPI.usualTimeout)
         } catch let failure as EngineAPI.Failure where [404, 409].contains(failure.status) {
-            // Removed, or being removed, while it was followed: it wrote all it ever will.
-            return
+            return nil
         }
-        var written: [UInt8] = []
+    }
+
+    private func next(of log: HTTPResponse) async throws -> [UInt8]? {
         do {
-            while let bytes = try await response.next() {
-                try demultiplexer.feed(bytes, into: &written)
-                if !written.isEmpty { try await output(written) }
-                written.removeAll(keepingCapacity: true)
-            }
+            return try await log.next()
         } catch let error as HTTPError {
             throw api.runtimeError(error)
         }

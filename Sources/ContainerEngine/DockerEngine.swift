@@ -10,6 +10,9 @@ public final class DockerEngine: ContainerEngine {
     public let version: String
     public let storageRoot: String
     let policies: any PolicyProvider
+    /// Logs that are followed, by the container's id; several of one where followers have not come
+    /// to the same place yet, the oldest first.
+    var logTails: [String: [LogTail]] = [:]
 
     public var name: String { dialect.rawValue }
 

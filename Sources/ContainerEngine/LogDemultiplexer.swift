@@ -13,50 +13,56 @@ struct LogDemultiplexer {
 
     /// What has been passed on, to go on from there later.
     struct Position: Equatable {
-        /// Bytes the container wrote.
+        /// Bytes the container wrote; not counted where frames have times.
         var bytes: Int64 = 0
-        /// The time of the last frame.
-        var time = ""
-        /// How many frames had this time.
-        var framesAtTime = 0
+        /// The last frame that has a time.
+        var frame = FramePosition()
+    }
+
+    /// How far into a log with times.
+    struct FramePosition: Equatable {
+        /// Of the frame; empty before the first.
+        var time: [UInt8] = []
+        /// Which of the frames with this time, from 1.
+        var number = 0
+        /// Bytes of what was written in the frame.
+        var bytes = 0
     }
 
     private let format: Format
-    private(set) var position = Position()
+    /// What has been passed on in the end, what earlier streams passed on included.
+    private(set) var position: Position
     private var bytesToSkip: Int64
-    private var framesToSkip: Position
+    /// Up to where earlier streams have come.
+    private let framesToSkip: FramePosition
 
     private var header: [UInt8] = []
     private var rest = 0
     private var time: [UInt8] = []
     private var isInTime = false
-    private var isSkippingFrame = false
+    /// Where this stream is, whether that is passed on or not.
+    private var frame: FramePosition
 
     /// Longer than any time of RFC 3339.
     private static let longestTime = 48
-
-    var isTimed: Bool { format == .timedFrames }
 
     /// - Parameter position: up to where everything has been passed on already. It is found by
     ///   frames' times where they have some, else by counting.
     init(_ format: Format, from position: Position = Position()) {
         self.format = format
         self.position = position
-        if format == .timedFrames {
-            bytesToSkip = 0
-            framesToSkip = position
-            self.position.framesAtTime = 0
-        } else {
-            bytesToSkip = position.bytes
-            framesToSkip = Position()
-        }
+        framesToSkip = position.frame
+        frame = FramePosition(time: position.frame.time)
+        bytesToSkip = format == .timedFrames ? 0 : position.bytes
     }
 
-    /// Appends to `output` what the container wrote.
+    /// Hands over what the container wrote, piece by piece, each with the position after it.
     ///
     /// - Throws: `RuntimeError.engineFailed` when these are no frames.
-    mutating func feed(_ bytes: [UInt8], into output: inout [UInt8]) throws(RuntimeError) {
-        guard format != .raw else { return pass(bytes[...], into: &output) }
+    mutating func feed(
+        _ bytes: [UInt8], _ output: (ArraySlice<UInt8>, Position) -> Void
+    ) throws(RuntimeError) {
+        guard format != .raw else { return pass(bytes[...], output) }
         var bytes = bytes[...]
         while !bytes.isEmpty {
             if rest == 0 {
@@ -69,9 +75,21 @@ struct LogDemultiplexer {
             let content = bytes.prefix(rest)
             bytes = bytes.dropFirst(content.count)
             rest -= content.count
-            let written = isInTime ? try readTime(content) : content
-            if !isSkippingFrame { pass(written, into: &output) }
+            switch format {
+            case .raw, .frames: pass(content, output)
+            case .timedFrames:
+                passTimed(isInTime ? try readTime(content) : content, output)
+            }
         }
+    }
+
+    /// Appends to `written` what the container wrote.
+    ///
+    /// - Throws: `RuntimeError.engineFailed` when these are no frames.
+    mutating func feed(
+        _ bytes: [UInt8], into written: inout [UInt8]
+    ) throws(RuntimeError) {
+        try feed(bytes) { piece, _ in written.append(contentsOf: piece) }
     }
 
     private mutating func beginFrame() throws(RuntimeError) {
@@ -81,7 +99,6 @@ struct LogDemultiplexer {
         rest = header[4...7].reduce(0) { $0 << 8 | Int($1) }
         header.removeAll(keepingCapacity: true)
         isInTime = format == .timedFrames
-        isSkippingFrame = false
         time.removeAll(keepingCapacity: true)
     }
 
@@ -100,30 +117,38 @@ struct LogDemultiplexer {
         }
         time.append(contentsOf: content[..<space])
         isInTime = false
-        let text = String(decoding: time, as: UTF8.self)
-        if text == position.time {
-            position.framesAtTime += 1
+        if time == frame.time {
+            frame.number += 1
+            frame.bytes = 0
         } else {
-            position.time = text
-            position.framesAtTime = 1
+            frame = FramePosition(time: time, number: 1)
         }
-        // The engine was asked for frames from the last time on, that time's included.
-        isSkippingFrame =
-            text == framesToSkip.time && position.framesAtTime <= framesToSkip.framesAtTime
         return content[(space + 1)...]
     }
 
-    private mutating func pass(_ bytes: ArraySlice<UInt8>, into output: inout [UInt8]) {
-        if bytesToSkip > 0 {
-            let skipped = min(bytesToSkip, Int64(bytes.count))
-            bytesToSkip -= skipped
-            let new = bytes.dropFirst(Int(skipped))
-            if new.isEmpty { return }
-            position.bytes += Int64(new.count)
-            output.append(contentsOf: new)
-        } else {
-            position.bytes += Int64(bytes.count)
-            output.append(contentsOf: bytes)
+    /// The engine was asked for frames from the last time on, that time's included.
+    private mutating func passTimed(
+        _ bytes: ArraySlice<UInt8>, _ output: (ArraySlice<UInt8>, Position) -> Void
+    ) {
+        if bytes.isEmpty { return }
+        var new = bytes
+        if frame.time == framesToSkip.time, frame.number <= framesToSkip.number {
+            guard frame.number == framesToSkip.number else { return }
+            new = bytes.dropFirst(max(0, framesToSkip.bytes - frame.bytes))
         }
+        frame.bytes += bytes.count
+        if new.isEmpty { return }
+        position.frame = frame
+        output(new, position)
+    }
+
+    private mutating func pass(
+        _ bytes: ArraySlice<UInt8>, _ output: (ArraySlice<UInt8>, Position) -> Void
+    ) {
+        let new = bytes.dropFirst(Int(clamping: bytesToSkip))
+        bytesToSkip -= Int64(bytes.count - new.count)
+        if new.isEmpty { return }
+        position.bytes += Int64(new.count)
+        output(new, position)
     }
 }

@@ -14,19 +14,19 @@ final class LogWriter {
     }
 
     /// - Throws: `ReaderGone`, `SystemError` or `CancellationError`.
-    func write(_ bytes: [UInt8]) async throws {
-        var offset = 0
-        while offset < bytes.count {
+    func write(_ bytes: ArraySlice<UInt8>) async throws {
+        var rest = bytes
+        while !rest.isEmpty {
             let written: Int?
             do {
-                written = try bytes[offset...].withUnsafeBytes { try descriptor.write($0) }
+                written = try rest.withUnsafeBytes { try descriptor.write($0) }
             } catch let error as SystemError
                 where error.code == EPIPE || error.code == ECONNRESET
             {
                 throw ReaderGone()
             }
             if let written {
-                offset += written
+                rest = rest.dropFirst(written)
             } else {
                 try await Watch.once(descriptor.number, for: .writable)
             }

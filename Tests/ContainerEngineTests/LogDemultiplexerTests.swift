@@ -11,10 +11,11 @@ struct LogDemultiplexerTests {
     }
 
     private func demultiplex(
-        _ bytes: [UInt8], by step: Int = .max, _ demultiplexer: inout LogDemultiplexer
+        _ bytes: some Collection<UInt8>, by step: Int = .max,
+        _ demultiplexer: inout LogDemultiplexer
     ) throws -> String {
         var output: [UInt8] = []
-        var rest = bytes[...]
+        var rest = Array(bytes)[...]
         while !rest.isEmpty {
             try demultiplexer.feed(Array(rest.prefix(step)), into: &output)
             rest = rest.dropFirst(step)
@@ -67,17 +68,39 @@ struct LogDemultiplexerTests {
         var first = LogDemultiplexer(.timedFrames)
         let seen = frame("\(times[0]) a\n") + frame("\(times[1]) b\n") + frame("\(times[1]) c\n")
         #expect(try demultiplex(seen, by: step, &first) == "a\nb\nc\n")
-        #expect(first.position.time == times[1])
-        #expect(first.position.framesAtTime == 2)
+        #expect(first.position.frame == .init(time: Array(times[1].utf8), number: 2, bytes: 2))
         var second = LogDemultiplexer(.timedFrames, from: first.position)
         let again =
             frame("\(times[1]) b\n") + frame("\(times[1]) c\n") + frame("\(times[1]) d\n")
             + frame("2026-11-24T08:55:00.000000001Z e f\n")
         #expect(try demultiplex(again, by: step, &second) == "d\ne f\n")
-        // Nothing new leaves the place where it was.
-        var third = LogDemultiplexer(.timedFrames, from: second.position)
-        #expect(try demultiplex([], &third) == "")
-        #expect(third.position.time == second.position.time)
+    }
+
+    /// However often it ends before there is anything new.
+    @Test func nothingNewLeavesThePlaceWhereItWas() throws {
+        let frames = (1...3).map { frame("2026-11-24T08:54:59.006668596Z \($0)\n") }
+        var first = LogDemultiplexer(.timedFrames)
+        #expect(try demultiplex(frames[0] + frames[1], &first) == "1\n2\n")
+        for again in [[], frames[0], frames[0] + frames[1]] {
+            var next = LogDemultiplexer(.timedFrames, from: first.position)
+            #expect(try demultiplex(again, &next) == "")
+            #expect(next.position == first.position)
+        }
+        var last = LogDemultiplexer(.timedFrames, from: first.position)
+        #expect(try demultiplex(frames.flatMap(\.self), &last) == "3\n")
+    }
+
+    @Test(arguments: [1, 5, 9, 1000])
+    func aFrameThatBrokeOffGoesOnWhereItDid(step: Int) throws {
+        let bytes =
+            frame("2026-11-24T08:54:59.006668596Z one\n")
+            + frame("2026-11-24T08:54:59.006668596Z two and more\n")
+        var first = LogDemultiplexer(.timedFrames)
+        #expect(try demultiplex(bytes.dropLast(5), by: step, &first) == "one\ntwo and ")
+        #expect(first.position.frame.number == 2 && first.position.frame.bytes == 8)
+        var second = LogDemultiplexer(.timedFrames, from: first.position)
+        #expect(try demultiplex(bytes, by: step, &second) == "more\n")
+        #expect(second.position.frame.bytes == 13)
     }
 
     @Test func aFrameWithoutItsTime() {

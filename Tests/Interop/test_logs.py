@@ -1,5 +1,6 @@
 """Log: every byte, in order, as valid text; followed to the end."""
 
+import concurrent.futures
 import threading
 import time
 
@@ -79,8 +80,56 @@ def test_following_goes_on_over_restarts_and_misses_nothing(device, image, uniqu
     name = unique()
     device.start(image, name, cmd="sh -c 'echo begin; sleep 0.3; printf end; exit 1'",
                  restart={"policy": "ON_FAILURE", "attempts": 3})
-    text = "".join(message.msg for message in device.log(name, follow=True))
-    assert text == "begin\nend" * 4
+    with concurrent.futures.ThreadPoolExecutor(5) as pool:
+        texts = [*pool.map(lambda _: "".join(m.msg for m in device.log(name, follow=True)),
+                           range(5))]
+    assert texts == ["begin\nend" * 4] * 5
+    device.remove(name)
+
+
+def lines_up_to(call, count):
+    """What a log's lines begin with, up to the line with that number."""
+    text = ""
+    while f"\n{count} " not in text[-(1 << 17):] or not text.endswith("\n"):
+        text += next(call).msg
+    return [line.split()[0] for line in text.splitlines()]
+
+
+def test_whoever_does_not_read_keeps_nobody_waiting(device, image, unique):
+    name, count = unique(), 200_000
+    device.start(image, name, cmd=f"sh -c 'sleep 1; /bin/chatter {count} 100; sleep 1000'")
+    stalled, early = [device.log(name, follow=True) for _ in range(2)]
+    expected = [str(number) for number in range(1, count + 1)]
+    assert lines_up_to(early, count) == expected
+    late = device.log(name, follow=True)
+    assert lines_up_to(late, count) == expected
+    assert lines_up_to(stalled, count) == expected
+    for call in (stalled, early, late):
+        call.cancel()
+    device.remove(name)
+
+
+def test_many_followers_cost_the_engine_one(device, stack, image, unique):
+    if stack.engine != "docker":
+        pytest.skip("Podman's times are too coarse to find the place where others are")
+    name, count = unique(), 20
+    device.start(image, name, cmd="sh -c 'i=0; while :; do i=$((i+1)); echo $i; sleep 0.1; done'")
+    device.log_text(name)
+    before = len(stack.runtime.descriptors())
+    calls = []
+    for _ in range(count):
+        calls.append(device.log(name, follow=True))
+        assert next(calls[-1]).msg.startswith("1\n")
+    # A connection and a pipe for each; some connections to the engine are kept for a while.
+    wait_until(lambda: len(stack.runtime.descriptors()) <= before + 2 * count + 10,
+               "the followers to share the engine's stream")
+    for call in calls:
+        text = ""
+        while "\n30\n" not in f"\n{text}":
+            text += next(call).msg
+        numbers = [int(number) for number in text.splitlines()]
+        assert numbers == [*range(numbers[0], numbers[-1] + 1)]
+        call.cancel()
     device.remove(name)
 
 
