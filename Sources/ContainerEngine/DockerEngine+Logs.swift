@@ -8,6 +8,9 @@ extension DockerEngine {
     /// How long Podman may take to start a container again, in which it looks ended.
     private static let revivalTime: Duration = .seconds(3)
 
+    /// Bytes of a log that is not followed that are handed over at once, about.
+    private static let pieceSize = 64 << 10
+
     public func logs(
         container name: String, follow: Bool,
         _ output: @EventLoop (ArraySlice<UInt8>) async throws -> Void
@@ -117,12 +120,17 @@ extension DockerEngine {
         let since = format == .timedFrames ? position.frame.time : nil
         guard let stream = try await openLog(id, follow, since: since) else { return }
         var written: [UInt8] = []
+        // Nobody waits for a part of a log that is only read to its end.
+        let least = follow ? 1 : Self.pieceSize
         while let bytes = try await next(of: stream) {
-            try demultiplexer.feed(bytes) { piece, _ in written.append(contentsOf: piece) }
-            if !written.isEmpty { try await output(written[...]) }
+            try demultiplexer.feed(bytes, into: &written)
+            guard written.count >= least else { continue }
+            try await output(written[...])
             written.removeAll(keepingCapacity: true)
             position = demultiplexer.position
         }
+        if !written.isEmpty { try await output(written[...]) }
+        position = demultiplexer.position
     }
 
     /// - Parameter time: where to begin, for a log with times; nil for one without.

@@ -84,11 +84,7 @@ final class Transfer {
         set(CURLOPT_BUFFERSIZE, Self.downloadBuffer)
         if let interface { set(CURLOPT_INTERFACE, interface) }
         let this = Unmanaged.passUnretained(self).toOpaque()
-        _ = cz_curl_set_function(handle, CURLOPT_WRITEFUNCTION) { bytes, size, count, this in
-            EventLoop.assumeIsolated {
-                Transfer.at(this).receive(UnsafeRawBufferPointer(start: bytes, count: size * count))
-            }
-        }
+        _ = cz_curl_set_function(handle, CURLOPT_WRITEFUNCTION, Self.receiveFunction)
         _ = cz_curl_set_pointer(handle, CURLOPT_WRITEDATA, this)
     }
 
@@ -141,23 +137,12 @@ final class Transfer {
         case .stream:
             set(CURLOPT_UPLOAD, 1)
             set(CURLOPT_UPLOAD_BUFFERSIZE, Self.uploadBuffer)
-            _ = cz_curl_set_function(handle, CURLOPT_READFUNCTION) { buffer, size, count, this in
-                EventLoop.assumeIsolated {
-                    guard let buffer else { return cz_curl_read_abort }
-                    return Transfer.at(this).readBody(
-                        into: UnsafeMutableRawBufferPointer(start: buffer, count: size * count))
-                }
-            }
+            _ = cz_curl_set_function(handle, CURLOPT_READFUNCTION, Self.readFunction)
             _ = cz_curl_set_pointer(handle, CURLOPT_READDATA, this)
         }
         set(CURLOPT_CUSTOMREQUEST, request.method)
         _ = cz_curl_set_pointer(handle, CURLOPT_HTTPHEADER, headerList?.list)
-        _ = cz_curl_set_function(handle, CURLOPT_HEADERFUNCTION) { bytes, size, count, this in
-            EventLoop.assumeIsolated {
-                Transfer.at(this).receiveHeader(
-                    UnsafeRawBufferPointer(start: bytes, count: size * count))
-            }
-        }
+        _ = cz_curl_set_function(handle, CURLOPT_HEADERFUNCTION, Self.headerFunction)
         _ = cz_curl_set_pointer(handle, CURLOPT_HEADERDATA, this)
     }
 
@@ -180,6 +165,32 @@ final class Transfer {
     }
 
     // MARK: Called by libcurl
+
+    private typealias Callback =
+        @convention(c) (
+            UnsafeMutablePointer<CChar>?, Int, Int, UnsafeMutableRawPointer?
+        ) -> Int
+
+    // Of no actor, so that each call, one for each line of a log, checks the thread once.
+    private nonisolated static let receiveFunction: Callback = { bytes, size, count, this in
+        let bytes = UnsafeRawBufferPointer(start: bytes, count: size * count)
+        return EventLoop.assumeIsolated(with: (this, bytes)) {
+            Transfer.at($0.0).receive($0.1)
+        }
+    }
+    private nonisolated static let headerFunction: Callback = { bytes, size, count, this in
+        let bytes = UnsafeRawBufferPointer(start: bytes, count: size * count)
+        return EventLoop.assumeIsolated(with: (this, bytes)) {
+            Transfer.at($0.0).receiveHeader($0.1)
+        }
+    }
+    private nonisolated static let readFunction: Callback = { buffer, size, count, this in
+        guard let buffer else { return cz_curl_read_abort }
+        let room = UnsafeMutableRawBufferPointer(start: buffer, count: size * count)
+        return EventLoop.assumeIsolated(with: (this, room)) {
+            Transfer.at($0.0).readBody(into: $0.1)
+        }
+    }
 
     private func readBody(into buffer: UnsafeMutableRawBufferPointer) -> Int {
         guard let body else { return cz_curl_read_abort }
@@ -244,10 +255,12 @@ final class Transfer {
             isWritePaused = true
             return cz_curl_write_pause
         }
-        lastActivity = .now
-        if case .waiting = phase { phase = .body }
+        if received.isEmpty {
+            lastActivity = .now
+            if case .waiting = phase { phase = .body }
+            waiter.wake()
+        }
         received.append(contentsOf: bytes)
-        waiter.wake()
         return bytes.count
     }
 
@@ -298,6 +311,7 @@ final class Transfer {
         }
         let bytes = received
         received = []
+        lastActivity = .now
         if isWritePaused {
             isWritePaused = false
             unpause()
@@ -349,7 +363,7 @@ final class Transfer {
         case .waiting, .body: break
         case .ended, .failed: return
         }
-        let isOursToMove = isReadPaused || isWritePaused
+        let isOursToMove = isReadPaused || !received.isEmpty
         let rest = isOursToMove ? idleTimeout : idleTimeout - (.now - lastActivity)
         guard rest > .zero else {
             return fail(
