@@ -166,6 +166,7 @@ let package = Package(
         tests(of: "ContainerUpdate", ["SystemIO", "RuntimeAPI", "ContainerEngine", log]),
 
         module("Daemon", ["SystemIO", log]),
+        tests(of: "Daemon", [log]),
         module("Metrics", ["SystemIO", log]),
         tests(of: "Metrics", ["SystemIO", log]),
         module("ServerMetrics", ["SystemIO", "Metrics", "GRPCTransport", grpc]),

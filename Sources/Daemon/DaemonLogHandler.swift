@@ -11,6 +11,9 @@ public struct DaemonLogHandler: LogHandler {
     private let format: LogFormat
     private let write: @Sendable ([UInt8]) -> Void
 
+    /// Bytes of most records, an RPC's included.
+    private static let usualLength = 512
+
     /// - Parameters:
     ///   - label: the program's name.
     ///   - write: takes each record; the format's own place when nil.
@@ -34,9 +37,9 @@ public struct DaemonLogHandler: LogHandler {
     }
 
     public func log(event: LogEvent) {
-        var fields = metadata
-        if let own = event.metadata { fields.merge(own) { $1 } }
-        let pairs = fields.map { ($0.key, "\($0.value)") }.sorted { $0.0 < $1.0 }
+        let own = event.metadata ?? [:]
+        let fields = metadata.isEmpty ? own : metadata.merging(own) { $1 }
+        let pairs = fields.map { ($0.key, $0.value.description) }.sorted { $0.0 < $1.0 }
         let message = "\(event.message)"
         switch format {
         case .text: write(text(event.level, message, pairs))
@@ -48,12 +51,21 @@ public struct DaemonLogHandler: LogHandler {
     private func text(
         _ level: Logger.Level, _ message: String, _ pairs: [(String, String)]
     ) -> [UInt8] {
-        var line = "\(label): "
+        var line = ""
+        line.reserveCapacity(Self.usualLength)
+        line += label
+        line += ": "
         // What is usual needs no mark.
         if level != .info { line += "\(level): " }
         line += Self.printable(message)
-        for (key, value) in pairs { line += " \(key)=\(Self.quoted(value))" }
-        return Array("\(line)\n".utf8)
+        for (key, value) in pairs {
+            line += " "
+            line += key
+            line += "="
+            line += Self.quoted(value)
+        }
+        line += "\n"
+        return Array(line.utf8)
     }
 
     private func json(
@@ -77,14 +89,17 @@ public struct DaemonLogHandler: LogHandler {
         _ level: Logger.Level, _ message: String, _ pairs: [(String, String)]
     ) -> [UInt8] {
         var record: [UInt8] = []
-        func add(_ name: String, _ value: String) {
-            record += Array(name.utf8) + [UInt8(ascii: "\n")]
+        record.reserveCapacity(Self.usualLength)
+        func add(_ name: some Sequence<UInt8>, _ value: String) {
+            record += name
+            record.append(UInt8(ascii: "\n"))
             withUnsafeBytes(of: UInt64(value.utf8.count).littleEndian) { record += $0 }
-            record += Array(value.utf8) + [UInt8(ascii: "\n")]
+            record += value.utf8
+            record.append(UInt8(ascii: "\n"))
         }
-        add("MESSAGE", message)
-        add("PRIORITY", "\(Self.priority(level))")
-        add("SYSLOG_IDENTIFIER", label)
+        add("MESSAGE".utf8, message)
+        add("PRIORITY".utf8, "\(Self.priority(level))")
+        add("SYSLOG_IDENTIFIER".utf8, label)
         for (key, value) in pairs { add(Self.fieldName(key), value) }
         return record
     }
@@ -102,19 +117,26 @@ public struct DaemonLogHandler: LogHandler {
     }
 
     /// `CONTAINERZ_` and the key in upper case: the journal takes A to Z, digits and `_`.
-    private static func fieldName(_ key: String) -> String {
-        "CONTAINERZ_"
-            + key.uppercased().map { character in
-                character.isASCII && (character.isLetter || character.isNumber)
-                    ? String(character) : "_"
-            }.joined()
+    private static func fieldName(_ key: String) -> [UInt8] {
+        "CONTAINERZ_".utf8
+            + key.utf8.map { byte in
+                switch byte {
+                case UInt8(ascii: "a")...UInt8(ascii: "z"): byte & ~0x20
+                case UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "0")...UInt8(ascii: "9"):
+                    byte
+                default: UInt8(ascii: "_")
+                }
+            }
     }
 
     private static func quoted(_ text: String) -> String {
         let isPlain =
             !text.isEmpty
-            && text.unicodeScalars.allSatisfy {
-                $0.value > 0x20 && !["\"", "=", "\\"].contains($0)
+            && text.utf8.allSatisfy { byte in
+                switch byte {
+                case 0...0x20, UInt8(ascii: "\""), UInt8(ascii: "="), UInt8(ascii: "\\"): false
+                default: true
+                }
             }
         if isPlain { return printable(text) }
         let escaped = text.unicodeScalars.map {
@@ -125,6 +147,8 @@ public struct DaemonLogHandler: LogHandler {
 
     /// Without control characters, so that nobody can write a line of the log but the daemon.
     private static func printable(_ text: String) -> String {
+        // What needs a look at its scalars is rare.
+        if text.utf8.allSatisfy({ (0x20..<0x7F).contains($0) }) { return text }
         guard text.unicodeScalars.contains(where: isControl) else { return text }
         return text.unicodeScalars.map {
             switch $0 {

@@ -57,11 +57,14 @@ struct RequestHead {
     private static func method(of path: String) -> MethodDescriptor? {
         // ASCII alone: Swift takes two spellings of one letter for the same method, and policies
         // do not.
-        guard path.hasPrefix("/"), path.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F }) else {
-            return nil
-        }
-        let names = path.dropFirst().split(separator: "/", omittingEmptySubsequences: false)
-        guard names.count == 2, !names[0].isEmpty, !names[1].isEmpty else { return nil }
-        return MethodDescriptor(fullyQualifiedService: String(names[0]), method: String(names[1]))
+        guard path.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F }) else { return nil }
+        let slash = UInt8(ascii: "/")
+        let names = path.utf8.dropFirst()
+        guard path.utf8.first == slash, let end = names.firstIndex(of: slash) else { return nil }
+        let service = names[..<end]
+        let method = names[end...].dropFirst()
+        guard !service.isEmpty, !method.isEmpty, !method.contains(slash) else { return nil }
+        return MethodDescriptor(
+            fullyQualifiedService: String(Substring(service)), method: String(Substring(method)))
     }
 }

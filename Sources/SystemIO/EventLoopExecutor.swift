@@ -24,6 +24,8 @@ public final class EventLoopExecutor: SerialExecutor, TaskExecutor, @unchecked S
 
     private struct Confined {
         var jobs: [UnownedJob] = []
+        /// Room for those of the next round.
+        var spare: [UnownedJob] = []
         var watches: [UInt64: Watch] = [:]
         var nextToken: UInt64 = 1
         var timers = TimerQueue()
@@ -44,6 +46,9 @@ public final class EventLoopExecutor: SerialExecutor, TaskExecutor, @unchecked S
     /// Rounds of jobs after which a turn ends although there are more, so that neither output
     /// nor the sockets wait for a task that never rests.
     private static let longestTurn = 64
+
+    /// Jobs for which room is kept; a crowd of them is no reason to hold on to it.
+    private static let mostSpare = 256
 
     private init() {
         epoll = epoll_create1(CInt(EPOLL_CLOEXEC))
@@ -173,8 +178,9 @@ public final class EventLoopExecutor: SerialExecutor, TaskExecutor, @unchecked S
 
     /// Runs what is queued now; jobs that these enqueue wait for the next round.
     private func runJobs() {
-        var batch = confined.jobs
-        confined.jobs = []
+        var batch = confined.spare
+        confined.spare = []
+        swap(&batch, &confined.jobs)
         shared.withLock { shared in
             if !shared.jobs.isEmpty {
                 batch.append(contentsOf: shared.jobs)
@@ -185,6 +191,8 @@ public final class EventLoopExecutor: SerialExecutor, TaskExecutor, @unchecked S
             job.runSynchronously(
                 isolatedTo: asUnownedSerialExecutor(), taskExecutor: asUnownedTaskExecutor())
         }
+        batch.removeAll(keepingCapacity: batch.capacity <= Self.mostSpare)
+        confined.spare = batch
     }
 
     /// Runs the tasks that are ready, and those they make ready, then what waits for that.

@@ -1,0 +1,89 @@
+import FoundationEssentials
+import Logging
+import Synchronization
+import Testing
+
+@testable import Daemon
+
+@Suite struct DaemonLogHandlerTests {
+    /// Takes what is written.
+    private final class Sink: Sendable {
+        let bytes = Mutex<[UInt8]>([])
+    }
+
+    private static func written(
+        _ format: LogFormat, _ message: Logger.Message, _ metadata: Logger.Metadata = [:],
+        at level: Logger.Level = .info, common: Logger.Metadata = [:]
+    ) -> [UInt8] {
+        let sink = Sink()
+        var handler = DaemonLogHandler(label: "daemon", format: format) { record in
+            sink.bytes.withLock { $0 += record }
+        }
+        handler.metadata = common
+        Logger(label: "daemon") { _ in handler }.log(level: level, message, metadata: metadata)
+        return sink.bytes.withLock(\.self)
+    }
+
+    private static func line(_ value: String) -> String {
+        String(decoding: written(.text, "m", ["key": "\(value)"]), as: UTF8.self)
+    }
+
+    @Test func aLineForPeople() {
+        let line = Self.written(
+            .text, "it happened", ["b": "2", "a": "of its own"], at: .warning,
+            common: ["a": "of all", "c": "3"])
+        #expect(
+            String(decoding: line, as: UTF8.self)
+                == "daemon: warning: it happened a=\"of its own\" b=2 c=3\n")
+    }
+
+    @Test(arguments: [
+        ("plain", "plain"), ("", "\"\""), ("two words", "\"two words\""), ("a=b", "\"a=b\""),
+        ("say \"hi\"", "\"say \\\"hi\\\"\""), ("c:\\d", "\"c:\\\\d\""), ("größe", "größe"),
+        ("日本", "日本"),
+    ])
+    func aValueThatCouldBeMistakenIsQuoted(value: String, shown: String) {
+        #expect(Self.line(value) == "daemon: m key=\(shown)\n")
+    }
+
+    /// Nobody but the daemon begins a line, moves the cursor or hides what is there.
+    @Test(arguments: [
+        ("a\nb", "\"a\\nb\""), ("a\r\tb", "\"a\\r\\tb\""), ("\u{1B}[2J", "\"\\x1b[2J\""),
+        ("\u{0}", "\"\\x00\""), ("a\u{7F}", "a\\x7f"), ("a\u{85}b", "a\\x85b"),
+        ("\u{2028}", "\\x2028"), ("é\u{2029}", "é\\x2029"),
+    ])
+    func nothingThatIsNotSeen(value: String, shown: String) {
+        #expect(Self.line(value) == "daemon: m key=\(shown)\n")
+        let message = Self.written(.text, "\(value)")
+        #expect(message.filter { $0 == UInt8(ascii: "\n") }.count == 1)
+        #expect(!message.dropLast().contains { $0 < 0x20 || $0 == 0x7F })
+    }
+
+    @Test func anObjectALine() throws {
+        let bytes = Self.written(
+            .json, "a\n\"b\"", ["key": "v\u{1B}", "level": "mine"], at: .error)
+        #expect(bytes.last == UInt8(ascii: "\n"))
+        #expect(bytes.filter { $0 == UInt8(ascii: "\n") }.count == 1)
+        let object = try JSONDecoder().decode([String: String].self, from: Data(bytes))
+        #expect(object["message"] == "a\n\"b\"")
+        #expect(object["key"] == "v\u{1B}")
+        #expect(object["level"] == "error")
+        #expect(object["program"] == "daemon")
+        #expect(object["time"] != nil)
+    }
+
+    /// A name, a newline, the length in 8 bytes, the least first, the value and a newline.
+    @Test func theJournalsFields() {
+        let record = Self.written(
+            .journal, "a\nb", ["duration_ms": "1", "Größe.2": "x"], at: .notice)
+        func field(_ name: String, _ value: String) -> [UInt8] {
+            [UInt8](name.utf8) + [10, UInt8(value.utf8.count)] + Array(repeating: 0, count: 7)
+                + value.utf8 + [10]
+        }
+        let fields = [
+            ("MESSAGE", "a\nb"), ("PRIORITY", "5"), ("SYSLOG_IDENTIFIER", "daemon"),
+            ("CONTAINERZ_GR____E_2", "x"), ("CONTAINERZ_DURATION_MS", "1"),
+        ]
+        #expect(record == fields.flatMap(field))
+    }
+}
