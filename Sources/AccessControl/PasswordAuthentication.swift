@@ -61,8 +61,9 @@ public final class PasswordAuthentication {
         let token = self.token(name, password, address)
         if let token, let until = remembered[token], until > .now { return principal }
         // A client that begins with several RPCs at once is checked once.
+        let start = ContinuousClock.now
         if let token, let check = checks[token] {
-            guard try await check.value else { throw Self.refusal }
+            guard try await check.value else { try await refuse(since: start) }
             return principal
         }
         guard hashing.count < Self.mostHashing, !hashing.contains(address) else {
@@ -70,7 +71,6 @@ public final class PasswordAuthentication {
                 code: .unavailable, message: "too many logins at a time: try again")
         }
         let generation = self.generation
-        let start = ContinuousClock.now
         hashing.insert(address)
         let check = EventLoop.task { [self, file] in
             defer { hashing.remove(address) }
@@ -82,10 +82,7 @@ public final class PasswordAuthentication {
         let isRight = try result.get()
         guard isRight else {
             throttle.failed(name, from: address, at: .now)
-            // However long hashing took, so that names with other costs cannot be told apart.
-            let rest = start + penalty - .now
-            if rest > .zero { try await EventLoop.sleep(for: rest) }
-            throw Self.refusal
+            try await refuse(since: start)
         }
         throttle.succeeded(name, from: address)
         // The file may have changed meanwhile.
@@ -96,6 +93,13 @@ public final class PasswordAuthentication {
     /// The same for a wrong name and a wrong password.
     private static let refusal = RPCError(
         code: .unauthenticated, message: "the username or the password is wrong")
+
+    /// However long hashing took, so that names with other costs cannot be told apart.
+    private func refuse(since start: ContinuousClock.Instant) async throws -> Never {
+        let rest = start + penalty - .now
+        if rest > .zero { try await EventLoop.sleep(for: rest) }
+        throw Self.refusal
+    }
 
     private func remember(_ token: [UInt8]) {
         if remembered.count >= Self.mostRemembered {

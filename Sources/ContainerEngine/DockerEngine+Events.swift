@@ -20,7 +20,7 @@ extension DockerEngine {
     private func nextEventBytes(
         _ events: HTTPResponse, before deadline: ContinuousClock.Instant?
     ) async throws -> [UInt8]? {
-        guard let deadline else { return try await events.next() }
+        guard let deadline else { return try await next(of: events) }
         let rest = deadline - .now
         guard rest > .zero else { return nil }
         var isLate = false
@@ -30,7 +30,7 @@ extension DockerEngine {
         }
         defer { timer.cancel() }
         do {
-            return try await events.next()
+            return try await next(of: events)
         } catch is CancellationError where isLate {
             return nil
         }

@@ -154,9 +154,10 @@ extension DockerEngine {
         }
     }
 
-    private func next(of log: HTTPResponse) async throws -> [UInt8]? {
+    /// What comes next of an answer that goes on for as long as there is something to tell.
+    func next(of stream: HTTPResponse) async throws -> [UInt8]? {
         do {
-            return try await log.next()
+            return try await stream.next()
         } catch let error as HTTPError {
             throw api.runtimeError(error)
         }

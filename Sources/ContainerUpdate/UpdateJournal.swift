@@ -9,10 +9,17 @@ public final class UpdateJournal {
     private let folder: Folder
     /// As they are on the disk.
     private(set) var records: [String: UpdateRecord] = [:]
+    /// Files that hold no record as this program writes them, and why. They are left as they are.
+    private(set) var unreadable: [(file: String, reason: any Error)] = []
     /// Of two changes the later one has to win.
     private let turns = Turns()
 
     private static let suffix = ".json"
+
+    private struct Misplaced: Error, CustomStringConvertible {
+        let instance: String
+        var description: String { "it is the record of '\(instance)'" }
+    }
 
     /// Reads what there is.
     ///
@@ -22,12 +29,16 @@ public final class UpdateJournal {
         self.folder = try Folder(making: folder, mode: 0o700)
         for name in try self.folder.names() {
             guard name.hasSuffix(Self.suffix) else { continue }
-            let data = try? Data(contentsOf: URL(filePath: "\(folder)/\(name)"))
-            // A file that we did not write is nobody's update.
-            guard let data, let record = try? JSONDecoder().decode(UpdateRecord.self, from: data),
-                "\(record.instance)\(Self.suffix)" == name
-            else { continue }
-            records[record.instance] = record
+            do {
+                let data = try Data(contentsOf: URL(filePath: "\(folder)/\(name)"))
+                let record = try JSONDecoder().decode(UpdateRecord.self, from: data)
+                guard "\(record.instance)\(Self.suffix)" == name else {
+                    throw Misplaced(instance: record.instance)
+                }
+                records[record.instance] = record
+            } catch {
+                unreadable.append((name, error))
+            }
         }
     }
 

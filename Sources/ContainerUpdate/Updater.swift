@@ -73,6 +73,11 @@ public final class Updater {
     /// Brings updates that a crash broke off to an end, in the background: until then their
     /// instances are busy.
     public func recover() {
+        for (file, reason) in journal.unreadable {
+            logger.error(
+                "the record of an update cannot be read, so that the update is not looked after",
+                metadata: ["file": "\(file)", "reason": "\(reason)"])
+        }
         for record in journal.records.values where record.isUnfinished {
             busy.insert(record.instance)
             logger.notice(

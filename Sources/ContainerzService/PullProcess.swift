@@ -29,6 +29,8 @@ final class PullProcess {
     private let tarball: PipeReader
     private let news: PipeReader
     private var failure: RPCError?
+    /// What it said last without the form that was asked for, as the system's loader does.
+    private var lastWords: String?
 
     /// A line of cz-pull's is never this long.
     private static let longestLine = 64 << 10
@@ -101,6 +103,7 @@ final class PullProcess {
             line += bytes
             while let end = line.firstIndex(of: UInt8(ascii: "\n")) {
                 let event = try? JSONDecoder().decode(Event.self, from: Data(line[..<end]))
+                if event == nil { lastWords = String(decoding: line[..<end], as: UTF8.self) }
                 line.removeSubrange(...end)
                 switch event?.event {
                 case "resolved": try await body(.resolved(event?.size ?? 0))
@@ -125,9 +128,14 @@ final class PullProcess {
         case .exited(0): return
         case .exited(let code):
             throw failure
-                ?? RPCError(code: .internalError, message: "cz-pull ended with \(code)")
+                ?? RPCError(
+                    code: .internalError,
+                    message: "cz-pull ended with \(code)" + (lastWords.map { ": \($0)" } ?? ""))
         case .killed(let signal):
             throw RPCError(code: .internalError, message: "cz-pull was killed by signal \(signal)")
+        case .unknown(let error):
+            throw RPCError(
+                code: .internalError, message: "what became of cz-pull is not known: \(error)")
         }
     }
 

@@ -25,7 +25,7 @@ struct InboundQueue {
         case wait
     }
 
-    private var parts: [InboundPart] = []
+    private(set) var parts: [InboundPart] = []
     private var head = 0
     private var ending = Ending.open
 
@@ -104,6 +104,11 @@ struct InboundQueue {
             } else {
                 // Lets go of the message that was taken.
                 parts[head - 1] = .metadata([:])
+            }
+            // A reader that is always one behind never empties it.
+            if head >= 32, head >= parts.count / 2 {
+                parts.removeFirst(head)
+                head = 0
             }
             return .part(part)
         }

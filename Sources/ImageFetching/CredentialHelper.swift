@@ -65,8 +65,7 @@ struct CredentialHelper: Hashable, Sendable {
         let child: ChildProcess
         do {
             // What it complains of is for whoever looks at this program's own messages.
-            let stderr = SystemIO.Descriptor(
-                owning: try check("fcntl") { fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0) })
+            let stderr = try SystemIO.Descriptor.duplicate(of: STDERR_FILENO)
             child = try ChildProcess(
                 path, [argument], environment: Self.environment, input: stdin.read,
                 output: stdout.write, errors: stderr)

@@ -63,7 +63,8 @@ final class MirroredRepository {
         try blob.verify()
     }
 
-    /// As ``RegistryClient/signatures(of:)``.
+    /// As ``RegistryClient/signatures(of:)``, of where the manifest came from alone: most images
+    /// have none, and each of them would have to wait for every place that cannot be reached.
     func signatures(of digest: Digest) async throws -> FetchedDocument? {
         try await clients[preferred].signatures(of: digest)
     }

@@ -52,6 +52,8 @@ public final class Janitor {
             try report(entry)
         }
         let now = Self.now
+        // Which tarballs plugins were made from only cz-runtime knows.
+        var madePlugins: Set<String>?
         do {
             let survey = try await runtime.surveyUse()
             summary.storage = survey.storage
@@ -73,12 +75,12 @@ public final class Janitor {
             if !isDryRun, summary.count > 0 {
                 summary.storage = try await runtime.info().storage
             }
+            if stores.plugins != nil { madePlugins = try await pluginDigests() }
         } catch let failure where Self.isOfRuntime(failure) {
             summary.runtimeFailure = .init(
                 message: "\(failure)", isUnavailable: Self.isUnavailable(failure))
         }
-        try await cleanFiles(
-            isDryRun, now: now, hasRuntime: summary.runtimeFailure == nil, tell)
+        try await cleanFiles(isDryRun, now: now, madePlugins: madePlugins, tell)
         return summary
     }
 
@@ -141,15 +143,13 @@ public final class Janitor {
     // MARK: Files
 
     private func cleanFiles(
-        _ isDryRun: Bool, now: Int64, hasRuntime: Bool,
+        _ isDryRun: Bool, now: Int64, madePlugins: Set<String>?,
         _ tell: @EventLoop (CleaningEntry) throws -> Void
     ) async throws {
         if let folder = stores.plugins, !isStopping {
-            // Which tarballs plugins were made from only cz-runtime knows.
-            let known = hasRuntime ? try? await pluginDigests() : nil
             let age = rules.unusedAfter
             let entries = try await withOwnThread(named: "tarballs") {
-                PluginLeftovers(folder, madePlugins: known, unusedAfter: age, now: now)
+                PluginLeftovers(folder, madePlugins: madePlugins, unusedAfter: age, now: now)
                     .clean(isDryRun: isDryRun)
             }
             for entry in entries { try tell(entry) }

@@ -33,9 +33,15 @@ struct PluginLeftovers {
             ).clean(isDryRun: isDryRun)
             let tarballs = try store.files { !$0.hasPrefix(".") && $0.hasSuffix(".tar") }
             for file in tarballs where now - file.modified >= unusedAfter {
-                guard let madePlugins, let digest = Self.digest(of: file.path),
-                    !madePlugins.contains(digest)
-                else { continue }
+                guard let madePlugins else { continue }
+                do throws(SystemError) {
+                    guard let digest = try Self.digest(of: file.path),
+                        !madePlugins.contains(digest)
+                    else { continue }
+                } catch {
+                    entries.append(.unreadable(file.path, error, .tarball))
+                    continue
+                }
                 entries.append(
                     CleaningEntry(
                         .tarball, file, .staleTarball(now - file.modified),
@@ -47,7 +53,8 @@ struct PluginLeftovers {
         return entries
     }
 
-    private static func digest(of path: String) -> String? {
+    /// - Returns: nil when it has gone meanwhile.
+    private static func digest(of path: String) throws(SystemError) -> String? {
         let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 20, alignment: 16)
         defer { buffer.deallocate() }
         let hash = ContentHash()
@@ -56,8 +63,7 @@ struct PluginLeftovers {
             while let count = try file.read(into: buffer), count > 0 {
                 hash.update(UnsafeRawBufferPointer(rebasing: buffer[..<count]))
             }
-        } catch {
-            // It may have gone meanwhile.
+        } catch  where error.code == ENOENT {
             return nil
         }
         return hash.finish().description
@@ -65,10 +71,10 @@ struct PluginLeftovers {
 }
 
 extension CleaningEntry {
-    /// A folder that could not be looked into.
-    static func unreadable(_ folder: String, _ error: SystemError, _ kind: Kind) -> CleaningEntry {
+    /// A folder or file that could not be looked into.
+    static func unreadable(_ path: String, _ error: SystemError, _ kind: Kind) -> CleaningEntry {
         CleaningEntry(
-            kind, StoredFile(path: folder, size: 0, modified: 0), .unreadable,
+            kind, StoredFile(path: path, size: 0, modified: 0), .unreadable,
             .failed(error.description))
     }
 }

@@ -62,7 +62,15 @@ public final class PolicyKeeper: PolicyProvider {
     public func requireSignature(of image: ImageName, _ digest: Digest) throws(RuntimeError) {
         let rules = policy.signatureRules(for: image, digest)
         guard !rules.isEmpty else { return }
-        let evidence = signatures.evidence(for: digest)
+        let evidence: [SignatureEvidence]
+        do {
+            evidence = try signatures.evidence(for: digest)
+        } catch {
+            logger.error(
+                "the signatures of an image cannot be read",
+                metadata: ["image": "\(digest)", "reason": "\(error)"])
+            throw DevicePolicy.unsigned(image, "those that came with it cannot be read")
+        }
         for rule in rules {
             var flaw: SignatureEvidence.Flaw?
             let isSigned = evidence.contains { one in

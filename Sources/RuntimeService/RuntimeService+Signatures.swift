@@ -11,10 +11,17 @@ extension RuntimeService {
         guard let image = Digest(wanted.image) else {
             throw RuntimeError.invalidArgument(field: "image", reason: "it is no digest")
         }
-        let evidence = try Self.evidence(wanted)
+        let all = try Self.evidence(wanted)
+        let evidence = all.filter(\.hasSensibleSize)
         let images = try await engines.use { try await $0.images([:]) }
         guard let found = images.first(where: { $0.id == image.description }) else {
             throw RuntimeError.invalidArgument(field: "image", reason: "there is no such image")
+        }
+        if evidence.count < all.count {
+            // By another kind of key, say: none that a policy could name.
+            logger.notice(
+                "signatures that came with an image are too large to be of use",
+                metadata: ["image": "\(image)", "count": "\(all.count - evidence.count)"])
         }
         if !evidence.isEmpty {
             try await signatures.add(evidence, to: image) { policies.isGood($0, for: image) }
@@ -59,11 +66,9 @@ extension RuntimeService {
                 manifest: Array(manifest), index: wanted.index.map { Array($0) },
                 payload: Array($0.payload), signature: Array($0.signature))
         }
-        guard evidence.count <= SignatureStore.mostForAnImage,
-            evidence.allSatisfy(\.hasSensibleSize)
-        else {
+        guard evidence.count <= SignatureStore.mostForAnImage else {
             throw .invalidArgument(
-                field: "signatures", reason: "they are more or larger than those of any image")
+                field: "signatures", reason: "they are more than those of any image")
         }
         return evidence
     }

@@ -37,13 +37,13 @@ public final class SignatureStore {
         }
     }
 
-    /// What there is for an image; nothing where its file is damaged.
-    func evidence(for image: Digest) -> [SignatureEvidence] {
-        guard images.contains(image),
-            let data = try? Data(contentsOf: URL(filePath: path(image))),
-            let records = try? JSONDecoder().decode([Record].self, from: data)
-        else { return [] }
-        return records.map {
+    /// What there is for an image.
+    ///
+    /// - Throws: what its file cannot be read for.
+    func evidence(for image: Digest) throws -> [SignatureEvidence] {
+        guard images.contains(image) else { return [] }
+        let data = try Data(contentsOf: URL(filePath: path(image)))
+        return try JSONDecoder().decode([Record].self, from: data).map {
             SignatureEvidence(
                 manifest: Array($0.manifest), index: $0.index.map { Array($0) },
                 payload: Array($0.payload), signature: Array($0.signature))
@@ -59,7 +59,9 @@ public final class SignatureStore {
         isGood: @EventLoop (SignatureEvidence) -> Bool
     ) async throws {
         try await turns.take {
-            let all = merged(evidence, with: self.evidence(for: image), isGood: isGood)
+            // What is damaged is of no more use.
+            let old = (try? self.evidence(for: image)) ?? []
+            let all = merged(evidence, with: old, isGood: isGood)
             let records = all.map {
                 Record(
                     manifest: Data($0.manifest), index: $0.index.map { Data($0) },

@@ -9,6 +9,8 @@ public final class ChildProcess {
     public enum End: Hashable, Sendable {
         case exited(CInt)
         case killed(signal: CInt)
+        /// Somebody else has seen it, such as a parent that left SIGCHLD ignored.
+        case unknown(SystemError)
     }
 
     public nonisolated let identifier: pid_t
@@ -80,15 +82,28 @@ public final class ChildProcess {
         let watching = EventLoop.task { [self] in
             try await Watch.once(descriptor.number, for: .readable)
         }
-        _ = await withTaskCancellationHandler {
+        let watched = await withTaskCancellationHandler {
             await watching.result
         } onCancel: {
             EventLoop.enqueue { self.terminate() }
         }
+        if case .failure = watched {
+            // Then a thread has to wait for it, rather than everything else.
+            _ = try? await withOwnThread(named: "child") { [identifier] in
+                var information = siginfo_t()
+                waitid(P_PID, id_t(identifier), &information, WEXITED | WNOWAIT)
+            }
+        }
         var status: CInt = 0
-        while waitpid(identifier, &status, 0) == -1, errno == EINTR {}
+        var waited: pid_t
+        repeat { waited = waitpid(identifier, &status, 0) } while waited == -1 && errno == EINTR
         let signal = status & 0x7F
-        let end = signal == 0 ? End.exited((status >> 8) & 0xFF) : .killed(signal: signal)
+        let end: End
+        if waited != identifier {
+            end = .unknown(SystemError("waitpid"))
+        } else {
+            end = signal == 0 ? .exited((status >> 8) & 0xFF) : .killed(signal: signal)
+        }
         self.end = end
         return end
     }

@@ -33,10 +33,10 @@ public struct Descriptor: ~Copyable, Sendable {
         return status.st_mode & S_IFMT == S_IFREG
     }
 
-    /// A second descriptor for the same open file.
-    public borrowing func duplicate() throws(SystemError) -> Descriptor {
-        let number = self.number
-        return Descriptor(owning: try check("fcntl") { fcntl(number, F_DUPFD_CLOEXEC, 0) })
+    /// A second descriptor for an open file, such as standard output, that programs this process
+    /// starts do not inherit.
+    public static func duplicate(of number: CInt) throws(SystemError) -> Descriptor {
+        Descriptor(owning: try check("fcntl") { fcntl(number, F_DUPFD_CLOEXEC, 0) })
     }
 
     /// Makes reads and writes return EAGAIN instead of waiting.

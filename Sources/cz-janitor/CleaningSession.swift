@@ -95,21 +95,22 @@ final class CleaningSession {
         let (seconds, attoseconds) = (ContinuousClock.now - start).components
         let duration = Double(seconds) + Double(attoseconds / 1_000_000_000_000_000) / 1000
         if logsRuns, !isDryRun { log(summary) }
+        var code: ExitCode = summary.isSuccess ? .success : .failure
         if let metrics, !isDryRun {
             do throws(SystemError) {
                 try metrics.write(summary, time: Self.now, duration: duration)
             } catch {
                 StandardError.write(line: "cz-janitor: metrics: \(error)")
-                return .failure
+                code = .failure
             }
         }
         if let failure = summary.runtimeFailure {
             if !logsRuns || isDryRun {
                 StandardError.write(line: "cz-janitor: \(failure.message)")
             }
-            if failure.isUnavailable { return Self.unavailable }
+            if failure.isUnavailable { code = Self.unavailable }
         }
-        return summary.isSuccess ? .success : .failure
+        return code
     }
 
     private func log(_ summary: CleaningSummary) {

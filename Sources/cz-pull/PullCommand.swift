@@ -153,6 +153,7 @@ struct PullCommand: ParsableCommand {
     }
 
     func run() throws {
+        let (json, toStandardError) = (json, output == "-")
         let plan: PullPlan
         do {
             plan = PullPlan(
@@ -162,10 +163,11 @@ struct PullCommand: ParsableCommand {
                     : output == "-" ? .standardOutput : .file(output ?? ""),
                 format: format)
         } catch {
-            StandardError.write(line: "cz-pull: \(error)")
+            EventLoopExecutor.run { @EventLoop in
+                PullReporter(json: json, toStandardError: toStandardError).fail(error)
+            }
             throw ExitCode.failure
         }
-        let (json, toStandardError) = (json, output == "-")
         let failure: (any Error)? = EventLoopExecutor.run { @EventLoop in
             let reporter = PullReporter(json: json, toStandardError: toStandardError)
             do {
@@ -278,6 +280,14 @@ struct PullCommand: ParsableCommand {
             reference, try wantedPlatform(), try cache.map { try BlobCache(in: $0) }, configuration)
     }
 
+    /// A file of the device's own, which nobody who asks for an image answers for.
+    private struct UnusableFile: Error, CustomStringConvertible {
+        let path: String
+        let reason: FetchError
+
+        var description: String { "\(path): \(reason)" }
+    }
+
     private static func parse<Value>(
         _ path: String, _ content: TrustedFile.Content,
         _ parse: ([UInt8]) throws(FetchError) -> Value
@@ -286,7 +296,7 @@ struct PullCommand: ParsableCommand {
         do throws(FetchError) {
             return try parse(text)
         } catch {
-            throw FetchError.invalid("\(path): \(error)")
+            throw UnusableFile(path: path, reason: error)
         }
     }
 

@@ -57,7 +57,7 @@ struct PullPlan: Sendable {
     private func fetch(_ reporter: PullReporter) async throws -> PulledImage {
         switch destination {
         case .standardOutput:
-            let output = SystemIO.Descriptor(owning: try check("dup") { dup(STDOUT_FILENO) })
+            let output = try SystemIO.Descriptor.duplicate(of: STDOUT_FILENO)
             return try await pass(to: output, reporter)
         case .file(let path): return try await write(path, reporter)
         case .runtime(let socket): return try await load(socket, reporter)

@@ -87,7 +87,7 @@ struct CallCommand: ParsableCommand {
         do {
             let descriptor =
                 file == "-"
-                ? Descriptor(owning: try check("dup") { dup(STDIN_FILENO) })
+                ? try Descriptor.duplicate(of: STDIN_FILENO)
                 : try Self.open(file)
             return PassedDescriptors(descriptor)
         } catch {

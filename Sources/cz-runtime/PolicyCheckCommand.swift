@@ -75,7 +75,7 @@ struct PolicyCheckCommand: ParsableCommand {
     private static func read(_ path: String) throws(SystemError) -> [UInt8] {
         let file =
             path == "-"
-            ? Descriptor(owning: try SystemIO.check("dup") { dup(STDIN_FILENO) })
+            ? try Descriptor.duplicate(of: STDIN_FILENO)
             : try Descriptor.open(path, O_RDONLY)
         return try file.readToEnd(atMost: largestSpec, of: path)
     }

@@ -54,6 +54,28 @@ struct PasswordAuthenticationTests {
         #expect(codes.count == 20 && codes.allSatisfy { $0 == nil })
     }
 
+    @Test("Who asks at once with somebody else is refused no sooner")
+    func refusedTogether() async throws {
+        let penalty = Duration.seconds(1)
+        let hash = try #require(PasswordFile.crypt("secret", setting: "$6$saltsalt$"))
+        let logins = PasswordAuthentication(
+            try PasswordFile(parsing: Array("alice:\(hash)\n".utf8)), penalty: penalty)
+        let refusals = (0..<5).map { _ in
+            Task { () -> Duration? in
+                let start = ContinuousClock.now
+                do {
+                    _ = try await logins.authenticate("alice", "guess", from: "1")
+                    return nil
+                } catch {
+                    return .now - start
+                }
+            }
+        }
+        for refusal in refusals {
+            #expect(try #require(await refusal.value) >= penalty)
+        }
+    }
+
     @Test("What was remembered is forgotten with the file")
     func replacement() async throws {
         #expect(await code("alice", "secret", from: "1") == nil)

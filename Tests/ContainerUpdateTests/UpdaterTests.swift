@@ -277,10 +277,17 @@ final class UpdaterTests {
         #expect(try survivor().image == new)
     }
 
-    @Test("A file in the journal that is no record is passed over")
-    func strangeFile() throws {
-        _ = try UpdateJournal(folder)
-        try Data("{".utf8).write(to: URL(filePath: "\(folder)/web.json"))
-        #expect(try UpdateJournal(folder).records.isEmpty)
+    @Test("A file in the journal that is no record is told of, and left")
+    func strangeFile() async throws {
+        let journal = try UpdateJournal(folder)
+        try await journal.write(
+            UpdateRecord(instance: "web", oldID: "a", wasUp: true, restart: .init()))
+        let record = try Data(contentsOf: URL(filePath: "\(folder)/web.json"))
+        try record.write(to: URL(filePath: "\(folder)/other.json"))
+        try Data("{".utf8).write(to: URL(filePath: "\(folder)/broken.json"))
+        let again = try UpdateJournal(folder)
+        #expect(Set(again.records.keys) == ["web"])
+        #expect(Set(again.unreadable.map(\.file)) == ["other.json", "broken.json"])
+        #expect(try Data(contentsOf: URL(filePath: "\(folder)/other.json")) == record)
     }
 }

@@ -98,6 +98,19 @@ import Testing
         #expect(queue.held == 0 && queue.wireBytes == 0)
     }
 
+    @Test func aQueueThatIsNeverEmptyDoesNotGrow() {
+        var queue = InboundQueue()
+        queue.append(.message(MessageBytes(repeating: 0, count: 1)))
+        for number in 0..<10_000 {
+            queue.append(.message(MessageBytes(repeating: UInt8(number % 251), count: 1)))
+            guard case .part(.message) = queue.next() else { return #expect(Bool(false)) }
+        }
+        #expect(queue.parts.count < 100)
+        guard case .part(.message(let last)) = queue.next() else { return #expect(Bool(false)) }
+        #expect(last.withUnsafeBytes { Array($0) } == [UInt8(9999 % 251)])
+        #expect(queue.isEmpty)
+    }
+
     @Test func aRequestThatIsCutOffDoesNotLookLikeAnEnd() {
         let error = RPCError(code: .deadlineExceeded, message: "too late")
         var open = InboundQueue()

@@ -17,7 +17,10 @@ struct HTTPClientTests {
 
     private static func pipeNumbers() throws -> (CInt, CInt) {
         let pipe = try Descriptor.pipe()
-        return (try pipe.read.duplicate().release(), try pipe.write.duplicate().release())
+        return (
+            try Descriptor.duplicate(of: pipe.read.number).release(),
+            try Descriptor.duplicate(of: pipe.write.number).release()
+        )
     }
 
     private nonisolated static func write(_ bytes: [UInt8], slowlyTo number: CInt) async throws {

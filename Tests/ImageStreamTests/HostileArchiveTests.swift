@@ -232,7 +232,7 @@ import Testing
     @Test func aReaderThatGoesAway() throws {
         Signals.block([])
         let pipe = try SystemIO.Descriptor.pipe()
-        let output = try pipe.write.duplicate()
+        let output = try Descriptor.duplicate(of: pipe.write.number)
         let bytes = try SampleImage.two().dockerArchive().bytes()
         _ = consume pipe
         var failure: ImageStreamError?

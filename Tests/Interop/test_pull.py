@@ -401,6 +401,20 @@ def test_hosts_that_clients_may_name(registry, certificates, tmp_path, unique):
                 assert deploy.status() == Code.PERMISSION_DENIED, path
 
 
+def test_the_device_s_own_files_are_wrong(registry, certificates, tmp_path, unique):
+    """Which is no client's fault, and said to it all the same."""
+    (tmp_path / "registries.json").write_text('{"mirors": []}')
+    (tmp_path / "registries.json").chmod(0o644)
+    options = "--pull-registries", tmp_path / "registries.json"
+    with running_stack("docker", tmp_path, certificates, *options) as stack, \
+            stack.channel() as channel, Device(channel).deploy() as deploy:
+        deploy.transfer(unique("fetched"), "1", 0, remote_download={
+            "path": f"{registry.address}/apps/web:1", "protocol": "HTTP"})
+        deploy.close()
+        code, text = deploy.status(), deploy.call.details()
+        assert code == Code.INTERNAL and "registries.json" in text and "mirors" in text, text
+
+
 def test_a_password_that_is_too_long(registry, docker_device, unique):
     with docker_device.deploy() as deploy:
         deploy.transfer(unique("fetched"), "1", 0, remote_download={

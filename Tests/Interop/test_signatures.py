@@ -66,6 +66,16 @@ def test_a_signed_image_runs(guarded, keys, unique, style):
     runs(guarded, f"{guarded.name}:1", unique)
 
 
+def test_a_signature_by_another_kind_of_key_is_passed_over(guarded, keys, unique, tmp_path):
+    """It is longer than any that counts."""
+    other = Key(tmp_path, "other", "RSA", "-pkeyopt", "rsa_keygen_bits:3072")
+    refusal(guarded.device.push, layout(unique).add_image().sign(other).archive(),
+            guarded.name, "1")
+    archive = layout(unique).add_image().sign(other, keys[0]).archive()
+    guarded.device.push(archive, guarded.name, "1")
+    runs(guarded, f"{guarded.name}:1", unique)
+
+
 def test_the_signature_may_be_of_the_index(guarded, keys, unique):
     archive = layout(unique).add_image(in_index=True).sign(keys[0]).archive()
     guarded.device.push(archive, guarded.name, "1")
@@ -265,10 +275,11 @@ def test_what_is_kept_is_bounded(guarded, keys, unique):
     for fields in ({"image": digest(b"no such image"), "signatures": [signature],
                     "manifest": ""}, {"image": "x", "signatures": []},
                    {"image": image.image, "signatures": [signature]},
-                   {"image": image.image, "signatures": [signature] * 17, "manifest": ""},
-                   {"image": image.image, "manifest": "", "signatures": [
-                       {"payload": base64_text(b"x" * (65 << 10)), "signature": ""}]}):
+                   {"image": image.image, "signatures": [signature] * 17, "manifest": ""}):
         assert guarded.call("AttachSignatures", **fields)[0] == "InvalidArgument"
+    before = kept.read_bytes()
+    assert attach(guarded, image.image, image.manifest, b"x" * (65 << 10), b"")[0] is None
+    assert kept.read_bytes() == before
     # They go with the image.
     guarded.device.remove_image(f"{guarded.name}:1")
     assert not kept.exists()

@@ -8,8 +8,8 @@ import Testing
     @Test @EventLoop func oneThatWasPassedGoesOnListening() async throws {
         let address = SocketAddress.tcp(host: "127.0.0.1", port: 0)
         let first = try await Listener.bind(to: address)
-        let kept = try first.descriptor.duplicate()
-        let second = try Listener(adopting: try first.descriptor.duplicate())
+        let kept = try Descriptor.duplicate(of: first.descriptor.number)
+        let second = try Listener(adopting: try Descriptor.duplicate(of: first.descriptor.number))
         try second.start { _ in }
         second.close()
         // Nobody accepts, but the kernel does.

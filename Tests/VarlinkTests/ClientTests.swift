@@ -75,7 +75,7 @@ import Testing
                 try Array(text.utf8).withUnsafeBytes { try pipe.write.writeAll($0) }
                 let reply = try await connection.call(
                     Echo.Read.self, .init(source: 0),
-                    passing: PassedDescriptors(try pipe.read.duplicate()))
+                    passing: PassedDescriptors(try Descriptor.duplicate(of: pipe.read.number)))
                 #expect(reply.text == text)
             }
         }

@@ -65,7 +65,7 @@ import Testing
     @Test func descriptorsBelongToTheMessageTheyArriveWith() throws {
         var buffer = MessageBuffer()
         let pipe = try Descriptor.pipe()
-        let passed = PassedDescriptors(try pipe.read.duplicate())
+        let passed = PassedDescriptors(try Descriptor.duplicate(of: pipe.read.number))
         feed(&buffer, "first\0second, unfin", passed)
         feed(&buffer, "ished\0third\0")
         #expect(try buffer.next()?.descriptors == nil)

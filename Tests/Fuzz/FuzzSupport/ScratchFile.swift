@@ -27,7 +27,7 @@ public final class ScratchFile {
     public func descriptor() -> SystemIO.Descriptor {
         lseek(file.number, 0, SEEK_SET)
         do {
-            return try file.duplicate()
+            return try Descriptor.duplicate(of: file.number)
         } catch {
             fatalError("\(error)")
         }
