@@ -34,9 +34,10 @@ final class PullProcess {
 
     /// A line of cz-pull's is never this long.
     private static let longestLine = 64 << 10
-    /// What it may see of this process's environment: how to get out to the network.
+    /// What it may see of this process's environment: where credential helpers are, and how to get
+    /// out to the network.
     private static let passedOn = [
-        "http_proxy", "https_proxy", "no_proxy", "HTTPS_PROXY", "NO_PROXY", "all_proxy",
+        "PATH", "http_proxy", "https_proxy", "no_proxy", "HTTPS_PROXY", "NO_PROXY", "all_proxy",
         "ALL_PROXY",
     ]
 

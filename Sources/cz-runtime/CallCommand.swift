@@ -12,8 +12,8 @@ struct CallCommand: ParsableCommand {
         discussion: """
             METHOD is a method of org.containerz.Runtime, or a full name with its interface.
 
-            Exit codes: 0 done; 1 the service answered with an error, printed on standard error \
-            as JSON; 64 usage; 69 nobody serves on the socket, or went away or broke the protocol \
+            Exit codes: 0 done; 1 the service answered with an error, whose name and parameters, \
+            as JSON, are on standard error; 64 usage; 69 nobody serves on the socket, or went away or broke the protocol \
             during the call.
             """)
 

@@ -8,9 +8,11 @@ import time
 import pytest
 
 import make_image
+from conftest import running_stack
 from file_servers import Nginx
+from gnoi import Device
 from harness import PROGRAMS, free_port, wait_until
-from puller import NOT_ALLOWED, UNREACHABLE, fails, image_in, pull
+from puller import NOT_ALLOWED, UNREACHABLE, fails, image_in, pull, remote
 from registry import Front, Registry, token_server
 
 
@@ -162,6 +164,21 @@ def test_a_helper_knows_the_password(registry, tmp_path, way):
         fails(*source, environment=other, code=NOT_ALLOWED)
         (tmp_path / "docker-credential-test").unlink()
         assert "not on PATH" in fails(*source, environment=other)
+
+
+def test_the_device_s_own_credentials_are_with_a_helper(
+        registry, certificates, tmp_path, unique, monkeypatch):
+    with Front(registry, token_server("robot", "s3cret")) as front:
+        environment = with_helper(tmp_path, front.address, "robot", "s3cret",
+                                  {"credsStore": "test"})
+        monkeypatch.setenv("PATH", environment["PATH"])
+        file = registries(tmp_path, {"hosts": {front.address: {"plainHTTP": True}}})
+        options = ("--pull-authfile", tmp_path / "config.json", "--pull-registries", file)
+        with running_stack("docker", tmp_path, certificates, *options) as stack, \
+                stack.channel() as channel:
+            device, name = Device(channel), unique("fetched")
+            remote(device, name, "1", path=f"{front.address}/apps/web:1", protocol="HTTPS")
+            device.remove_image(f"{name}:1")
 
 
 def test_an_identity_token_is_traded_for_a_token(registry, tmp_path):

@@ -6,7 +6,6 @@ import json
 import os
 import re
 import shlex
-import shutil
 import subprocess
 import sys
 import threading
@@ -215,7 +214,6 @@ def test_a_fleet_is_driven_by_an_orchestrator(web, certificates):
         assert leaf.containers == {"web": "apps/web:1.3"}
 
 
-@pytest.mark.skipif(not shutil.which("ansible-playbook"), reason="there is no Ansible")
 def test_the_playbook_runs(web, certificates):
     folder, leaves = web
     (text,) = examples("Fleets", "yaml")

@@ -223,8 +223,9 @@ def test_nothing_is_left_open_after_clients_have_gone(echo_server, certificates)
 
 
 def test_keepalive_pings_are_answered(echo_server, never_ending):
-    options = [("grpc.keepalive_time_ms", 10_000), ("grpc.keepalive_timeout_ms", 1000),
-               ("grpc.use_local_subchannel_pool", 1)]
+    options = [("grpc.keepalive_time_ms", 300), ("grpc.keepalive_timeout_ms", 500),
+               ("grpc.http2.max_pings_without_data", 0), ("grpc.use_local_subchannel_pool", 1)]
     with echo_server.channel("tls", options) as channel:
-        call = channel.stream_stream("/interop.Echo/Wait")(never_ending, timeout=1)
+        # Long enough for several, and for one without an answer to end it.
+        call = channel.stream_stream("/interop.Echo/Wait")(never_ending, timeout=3)
         assert code_of(finish, call) is Code.DEADLINE_EXCEEDED
