@@ -1,5 +1,3 @@
-import JSON
-
 /// A pattern of the authorization policy (gRPC proposal A43, "Rule"): exact, or with a `*` at one
 /// end, or `*` alone for anything but nothing.
 struct StringMatcher: Hashable, Sendable {

@@ -171,7 +171,7 @@ extension DockerEngine {
                 // One that is gone already is as good.
                 _ = try await delete(id, keepingVolumes: keepingVolumes)
             } catch let failure as EngineAPI.Failure
-                where failure.status == 409 && failure.message.contains("already in progress")
+                where failure.status == 409 && EngineTexts.saysRemovalIsUnderWay(failure.message)
             {
                 // Somebody who is gone has asked for it before.
                 try await awaitRemoval(of: id)

@@ -35,6 +35,11 @@ enum EngineTexts {
         text.contains("is in use")
     }
 
+    /// Docker answers 409 to all that is in a container's way.
+    static func saysRemovalIsUnderWay(_ text: String) -> Bool {
+        text.contains("already in progress")
+    }
+
     static func saysStorageIsFull(_ text: String) -> Bool {
         text.contains("no space left on device") || text.contains("disk quota exceeded")
     }

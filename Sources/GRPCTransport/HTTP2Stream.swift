@@ -128,7 +128,7 @@ final class HTTP2Stream {
         outbound.removeAll()
         outputWaitsSince = nil
         deframer.abandon()
-        // What came whole is still a client's to read; the handler of an RPC that is over has no use
+        // An answer that came whole is still a client's to read; the handler of an RPC that is over has no use
         // for the rest, which would go on counting against everybody's memory.
         if connection?.isServer ?? true { inbound.discard(error) } else { inbound.fail(error) }
         report()

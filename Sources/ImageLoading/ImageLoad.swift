@@ -72,7 +72,7 @@ public final class ImageLoad {
         }
     }
 
-    /// Brings a chunk of the archive, waiting while one waits already.
+    /// Brings a chunk of the archive and waits until it is being read.
     public func push(_ chunk: Data) async { await chunks.push(chunk) }
 
     /// Everything has come: waits until the engine has the image, and hands over who signed it.

@@ -3,7 +3,7 @@ import Glibc
 import SystemIO
 
 /// Hands the chunks of an image from the loop to the thread that unpacks it: one is being read,
-/// one waits, and whoever brings a third waits as well.
+/// and whoever brings the next waits until that is begun.
 ///
 /// `@unchecked Sendable`: the state is touched only with the lock held, and the buffer only by
 /// the one thread that reads.
@@ -29,8 +29,7 @@ public final class ChunkHandoff: ByteSource, @unchecked Sendable {
 
     // MARK: The loop's side
 
-    /// Brings a chunk, waiting while one waits already. After the reader has gone nothing
-    /// happens.
+    /// Brings a chunk and waits until it is being read. After the reader has gone nothing happens.
     public func push(_ chunk: Data) async {
         if chunk.isEmpty { return }
         await withCheckedContinuation { continuation in

@@ -76,6 +76,7 @@ public struct JSONObjectReader {
         rest.removeValue(forKey: key)
     }
 
+    /// The text of a key, once; nil when it is not there.
     public mutating func string(_ key: String) throws(Failure) -> String? {
         switch take(key) {
         case nil: nil
@@ -84,6 +85,7 @@ public struct JSONObjectReader {
         }
     }
 
+    /// The truth value of a key, once; nil when it is not there.
     public mutating func bool(_ key: String) throws(Failure) -> Bool? {
         switch take(key) {
         case nil: nil
@@ -92,6 +94,7 @@ public struct JSONObjectReader {
         }
     }
 
+    /// The integer of a key, once; nil when it is not there.
     public mutating func integer(_ key: String) throws(Failure) -> Int64? {
         switch take(key) {
         case nil: nil
@@ -100,6 +103,7 @@ public struct JSONObjectReader {
         }
     }
 
+    /// The number of a key, once; nil when it is not there.
     public mutating func number(_ key: String) throws(Failure) -> Double? {
         switch take(key) {
         case nil: nil
@@ -109,6 +113,7 @@ public struct JSONObjectReader {
         }
     }
 
+    /// The list of texts of a key, once; nil when it is not there.
     public mutating func strings(_ key: String) throws(Failure) -> [String]? {
         guard let value = take(key) else { return nil }
         guard case .array(let elements) = value else { throw failure(key, "is not a list") }
@@ -122,6 +127,7 @@ public struct JSONObjectReader {
         return texts
     }
 
+    /// A reader of the object of a key, once; nil when it is not there.
     public mutating func object(_ key: String) throws(Failure) -> JSONObjectReader? {
         guard let value = take(key) else { return nil }
         return try JSONObjectReader(value, at: place(key))
@@ -136,6 +142,7 @@ public struct JSONObjectReader {
         }
     }
 
+    /// Readers of the list of objects of a key, once; nil when it is not there.
     public mutating func objects(_ key: String) throws(Failure) -> [JSONObjectReader]? {
         guard let value = take(key) else { return nil }
         guard case .array(let elements) = value else { throw failure(key, "is not a list") }

@@ -42,11 +42,16 @@ public final class RuntimeClient {
     }
 }
 
+// Each throws what the call throws, as ``RuntimeError`` where the service says why.
 extension RuntimeClient {
+    /// The engine, and the storage it has.
     public func info() async throws -> EngineInfo {
         try await call(Runtime.GetInfo.self, Nothing())
     }
 
+    /// The images.
+    ///
+    /// - Parameter filters: the engine's names and values; all of them have to fit.
     public func images(filters: Runtime.Filters = [:]) async throws -> [Image] {
         try await call(Runtime.ListImages.self, .init(filters: filters)).images
     }
@@ -64,10 +69,18 @@ extension RuntimeClient {
         return reply.loaded ?? []
     }
 
+    /// Takes a name away from an image, and the image with its last one.
+    ///
+    /// - Parameter force: although a stopped container uses it.
     public func remove(_ image: ImageName, force: Bool) async throws {
         _ = try await call(Runtime.RemoveImage.self, .init(image: image, force: force))
     }
 
+    /// The containers, the newest first.
+    ///
+    /// - Parameters:
+    ///   - all: those that do not run as well.
+    ///   - limit: how many at most; 0 for all.
     public func containers(
         all: Bool, limit: Int = 0, filters: Runtime.Filters = [:]
     ) async throws -> [Container] {
@@ -81,11 +94,17 @@ extension RuntimeClient {
         try await call(Runtime.StartContainer.self, .init(spec: spec)).name
     }
 
+    /// Stops a container, for good or to start it again.
+    ///
+    /// - Parameter force: kills it at once.
     public func stopContainer(_ name: String, force: Bool, restart: Bool) async throws {
         _ = try await call(
             Runtime.StopContainer.self, .init(name: name, force: force, restart: restart))
     }
 
+    /// Removes a container and the volumes that are only its own.
+    ///
+    /// - Parameter force: although it runs.
     public func removeContainer(_ name: String, force: Bool) async throws {
         _ = try await call(Runtime.RemoveContainer.self, .init(name: name, force: force))
     }
@@ -99,6 +118,7 @@ extension RuntimeClient {
             .init(name: name, image: image, settings: settings, detach: detach))
     }
 
+    /// The volumes.
     public func volumes(filters: Runtime.Filters = [:]) async throws -> [Volume] {
         try await call(Runtime.ListVolumes.self, .init(filters: filters)).volumes
     }
@@ -108,6 +128,9 @@ extension RuntimeClient {
         try await call(Runtime.CreateVolume.self, .init(spec: spec)).name
     }
 
+    /// Removes a volume with what is in it.
+    ///
+    /// - Parameter force: although its plugin does not answer.
     public func removeVolume(_ name: String, force: Bool) async throws {
         _ = try await call(Runtime.RemoveVolume.self, .init(name: name, force: force))
     }
@@ -135,10 +158,12 @@ extension RuntimeClient {
         try await call(Runtime.StartPlugin.self, .init(name: name, archive: nil)).name
     }
 
+    /// Stops a plugin.
     public func stopPlugin(_ name: String) async throws {
         _ = try await call(Runtime.StopPlugin.self, .init(name: name))
     }
 
+    /// Removes a plugin that was stopped.
     public func removePlugin(_ name: String) async throws {
         _ = try await call(Runtime.RemovePlugin.self, .init(name: name))
     }

@@ -14,10 +14,13 @@ public final class Server {
     private var listeners: [Listener] = []
     private var arrivals: AsyncStream<ServerConnection>.Continuation?
     private var draining = false
+    /// Whether ``TooManyConnections`` was reported of the crowd there is.
+    private var isFull = false
 
     /// - Parameters:
     ///   - onCallEnd: told of each call when it is over.
-    ///   - report: told of peers that break the protocol; their connection has ended.
+    ///   - report: told of peers that break the protocol, whose connection has ended, and of
+    ///     connections that cannot be served.
     public init(
         _ information: ServiceInformation, serving services: [Service],
         onCallEnd: @escaping @Sendable @EventLoop (AnsweredCall) -> Void = { _ in },
@@ -65,10 +68,26 @@ public final class Server {
     }
 
     private func accept(_ socket: consuming StreamSocket) {
-        guard connections.count < Self.maximumConnections, !draining,
-            let connection = try? makeConnection(socket)
-        else { return }
-        arrivals?.yield(connection)
+        guard !draining else { return }
+        guard connections.count < Self.maximumConnections else {
+            if !isFull { report(TooManyConnections()) }
+            isFull = true
+            return
+        }
+        // Not each time that one of many who try has found room.
+        if connections.count < Self.maximumConnections / 2 { isFull = false }
+        do throws(SystemError) {
+            arrivals?.yield(try makeConnection(socket))
+        } catch {
+            report(error)
+        }
+    }
+
+    /// Whoever connects now is not served.
+    public struct TooManyConnections: Error, CustomStringConvertible {
+        public var description: String {
+            "there are \(Server.maximumConnections) connections, and more are closed at once"
+        }
     }
 
     private func makeConnection(

@@ -3,7 +3,6 @@ import Glibc
 import HTTPClient
 import ImageFetching
 import OCI
-import ImageFetching
 import RuntimeAPI
 import ServerAddress
 import SystemIO

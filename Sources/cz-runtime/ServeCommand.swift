@@ -141,7 +141,10 @@ struct ServeCommand: ParsableCommand {
                 vendor: "containerz", product: "cz-runtime", version: containerzVersion,
                 url: "https://varlink.org"),
             serving: [service.interface()], onCallEnd: { counted?.metrics.count($0) }
-        ) { logger.debug("a connection ended", metadata: ["reason": "\($0)"]) }
+        ) { reason in
+            let level: Logger.Level = reason is Server.TooManyConnections ? .warning : .debug
+            logger.log(level: level, "a connection ended", metadata: ["reason": "\(reason)"])
+        }
         for listener in listeners {
             logger.info("serving", metadata: ["address": "\(listener.address)"])
         }

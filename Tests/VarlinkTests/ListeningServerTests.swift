@@ -1,4 +1,5 @@
 import Glibc
+import Synchronization
 import SystemIO
 import Testing
 
@@ -8,6 +9,7 @@ import Testing
     @EventLoop
     private func withListeningServer(
         _ log: EventLog = EventLog(),
+        report: @escaping @Sendable (any Error) -> Void = { _ in },
         _ body: @EventLoop (SocketAddress, Server, Task<Void, any Error>) async throws -> Void
     ) async throws {
         let path = "/tmp/containerz-varlink-\(getpid())-\(UInt32.random(in: 0...UInt32.max)).sock"
@@ -15,7 +17,7 @@ import Testing
         let listener = try await Listener.bind(to: address)
         let server = Server(
             ServiceInformation(vendor: "v", product: "p", version: "1", url: "u"),
-            serving: [Echo.service(log)])
+            serving: [Echo.service(log)], report: report)
         let serving = Task { try await server.serve(on: [listener]) }
         defer { serving.cancel() }
         try await body(address, server, serving)
@@ -37,17 +39,24 @@ import Testing
     }
 
     @Test func connectionsBeyondTheLimitAreClosed() async throws {
-        try await withListeningServer { address, _, _ in
+        let reports = Mutex(0)
+        @Sendable func count(_ failure: any Error) {
+            if failure is Server.TooManyConnections { reports.withLock { $0 += 1 } }
+        }
+        try await withListeningServer(report: count) { address, _, _ in
             var connections: [Connection] = []
             for _ in 0..<Server.maximumConnections {
                 let connection = try await Connection.connect(to: address)
                 _ = try await connection.call(Echo.Say.self, Echo.Text(text: "in"))
                 connections.append(connection)
             }
-            let oneTooMany = try await Connection.connect(to: address)
-            await #expect(throws: ConnectionError.self) {
-                try await oneTooMany.call(Echo.Say.self, Echo.Text(text: "out"))
+            for _ in 0..<3 {
+                let oneTooMany = try await Connection.connect(to: address)
+                await #expect(throws: ConnectionError.self) {
+                    try await oneTooMany.call(Echo.Say.self, Echo.Text(text: "out"))
+                }
             }
+            #expect(reports.withLock(\.self) == 1)
             connections.popLast()?.close()
             var served = false
             let deadline = ContinuousClock.now + .seconds(10)
