@@ -139,7 +139,8 @@ struct RemoteDownload: Hashable, Sendable {
         guard !password.utf8.contains(where: { $0 == UInt8(ascii: "\n") || $0 == 0 }) else {
             throw RequestError("remote_download.credentials", "the password has two lines")
         }
-        arguments += ["--username", credentials.username, "--password-stdin"]
+        // In one, since it may look like an option.
+        arguments += ["--username=\(credentials.username)", "--password-stdin"]
         self.password = password
     }
 

@@ -136,6 +136,20 @@ def test_units_are_confined(box):
     assert box.output("stat", "--format=%U", f"/proc/{pid}").strip() == "containerz"
 
 
+def test_metrics_where_the_manual_puts_them(box):
+    box.install(*packages())
+    (script,) = re.findall(r"^\.SH METRICS$.*?^\.EX\n(.*?)^\.EE$",
+                           (ROOT / "man/containerz.7").read_text(), re.MULTILINE | re.DOTALL)
+    box.run("sh", "-ec", script.replace("\\-", "-").replace("\\e", "\\"))
+    box.run("systemctl", "start", "cz-janitor")
+    for unit in (*DAEMONS, "cz-janitor"):
+        name = unit.removesuffix(".service")
+        file = f"/var/lib/prometheus/node-exporter/{name}.prom"
+        wait_until(lambda: box.run("test", "-s", file, check=False).returncode == 0, file)
+        assert box.output("stat", "--format=%a", file).strip() == "644"
+        assert "# TYPE containerz_" in box.output("cat", file)
+
+
 def test_an_operator_elsewhere(installed, archive):
     box, operator = installed
     operator.cz("image", "push", archive, "pkg-web:1")
