@@ -227,9 +227,10 @@ struct HTTPClientTests {
     }
 
     @Test func aCancelledRequestIsCutOff() async throws {
-        let cutOff = Waiter()
+        let (arrived, cutOff) = (Waiter(), Waiter())
         let server = try await ScriptedServer { connection in
             _ = try await connection.readHead()
+            arrived.wake()
             _ = try await connection.readToEnd()
             cutOff.wake()
         }
@@ -237,7 +238,7 @@ struct HTTPClientTests {
         let client = try HTTPClient()
         let task = Task { _ = try await client.send(request("GET", "/", at: server)) }
         let watching = Task { try await cutOff.wait() }
-        try await EventLoop.sleep(for: .milliseconds(50))
+        try await arrived.wait()
         task.cancel()
         await #expect(throws: CancellationError.self) { try await task.value }
         try await watching.value
