@@ -122,15 +122,22 @@ extension DockerEngine {
         var written: [UInt8] = []
         // Nobody waits for a part of a log that is only read to its end.
         let least = follow ? 1 : Self.pieceSize
-        while let bytes = try await next(of: stream) {
-            try demultiplexer.feed(bytes, into: &written)
-            guard written.count >= least else { continue }
-            try await output(written[...])
+        func pass() async throws {
+            if !written.isEmpty { try await output(written[...]) }
             written.removeAll(keepingCapacity: true)
             position = demultiplexer.position
         }
-        if !written.isEmpty { try await output(written[...]) }
-        position = demultiplexer.position
+        do {
+            while let bytes = try await next(of: stream) {
+                try demultiplexer.feed(bytes, into: &written)
+                if written.count >= least { try await pass() }
+            }
+        } catch let error as RuntimeError {
+            // What came before the engine failed is the client's all the same.
+            try await pass()
+            throw error
+        }
+        try await pass()
     }
 
     /// - Parameter time: where to begin, for a log with times; nil for one without.

@@ -27,14 +27,17 @@ struct LogDemultiplexer {
         var number = 0
         /// Bytes of what was written in the frame.
         var bytes = 0
+        /// Whether an earlier frame has a later time, as where another stream's line stands between
+        /// the parts of a long one: then several frames may have this time and number.
+        var isOutOfOrder = false
     }
 
     private let format: Format
     /// What has been passed on in the end, what earlier streams passed on included.
     private(set) var position: Position
     private var bytesToSkip: Int64
-    /// Up to where earlier streams have come.
-    private let framesToSkip: FramePosition
+    /// Up to where earlier streams have come; nil once something new has come.
+    private var framesToSkip: FramePosition?
 
     private var header: [UInt8] = []
     private var rest = 0
@@ -42,6 +45,7 @@ struct LogDemultiplexer {
     private var isInTime = false
     /// Where this stream is, whether that is passed on or not.
     private var frame: FramePosition
+    private var latestTime: [UInt8]
 
     /// Longer than any time of RFC 3339.
     private static let longestTime = 48
@@ -53,6 +57,7 @@ struct LogDemultiplexer {
         self.position = position
         framesToSkip = position.frame
         frame = FramePosition(time: position.frame.time)
+        latestTime = position.frame.time
         bytesToSkip = format == .timedFrames ? 0 : position.bytes
     }
 
@@ -122,6 +127,8 @@ struct LogDemultiplexer {
             frame.bytes = 0
         } else {
             frame = FramePosition(time: time, number: 1)
+            frame.isOutOfOrder = time.lexicographicallyPrecedes(latestTime)
+            if !frame.isOutOfOrder { latestTime = time }
         }
         return content[(space + 1)...]
     }
@@ -132,12 +139,13 @@ struct LogDemultiplexer {
     ) {
         if bytes.isEmpty { return }
         var new = bytes
-        if frame.time == framesToSkip.time, frame.number <= framesToSkip.number {
-            guard frame.number == framesToSkip.number else { return }
-            new = bytes.dropFirst(max(0, framesToSkip.bytes - frame.bytes))
+        if let skip = framesToSkip, frame.time == skip.time, frame.number <= skip.number {
+            guard frame.number == skip.number else { return }
+            new = bytes.dropFirst(max(0, skip.bytes - frame.bytes))
         }
         frame.bytes += bytes.count
         if new.isEmpty { return }
+        framesToSkip = nil
         position.frame = frame
         output(new, position)
     }

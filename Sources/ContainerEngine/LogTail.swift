@@ -2,8 +2,8 @@ import SystemIO
 
 /// The end of a log that grows, read from the engine once for everybody who follows it.
 ///
-/// Reading waits for the slowest reader, but no longer than a while when another waits for more:
-/// whoever is far behind then is let go, and has to read by itself.
+/// Reading waits for the slowest reader, but not for long when another waits for more: whoever is
+/// far behind then, or keeps others waiting time and again, is let go, and has to read by itself.
 @EventLoop
 final class LogTail {
     typealias Position = LogDemultiplexer.FramePosition
@@ -28,8 +28,12 @@ final class LogTail {
     /// Bytes that are kept before reading waits, and those down to which readers have to come then.
     static let capacity = 128 << 10
     private static let refill = capacity / 4 * 3
-    /// How long somebody who waits for more does so for those who are behind.
+    /// How long others wait for a reader, and how long it has to be for each time to count: of many
+    /// who are equally fast one is always the last.
     private static let patience: Duration = .seconds(1)
+    private static let shortWait: Duration = .milliseconds(250)
+    /// What part of the time that passes is forgiven.
+    private static let forgiveness = 4
 
     private var chunks: [Chunk] = []
     /// How many were there before those.
@@ -42,6 +46,8 @@ final class LogTail {
     private var readers: [ObjectIdentifier: Reader] = [:]
     private let room = Waiter()
     private var patienceTimer: EventLoop.Timer?
+    /// Since when somebody waits for those who are behind.
+    private var isAwaitedSince: ContinuousClock.Instant?
     /// Called when the last reader has gone before the log has ended.
     var onDesertion: (@EventLoop () -> Void)?
 
@@ -70,7 +76,7 @@ final class LogTail {
     /// There is no more.
     func end(_ ending: Result<Void, any Error>) {
         self.ending = ending
-        patienceTimer?.cancel()
+        stopWatching()
         for reader in readers.values { reader.waiter.wake() }
     }
 
@@ -88,31 +94,51 @@ final class LogTail {
         dropped += count
         guard size <= Self.refill else { return }
         isFull = false
-        patienceTimer?.cancel()
-        patienceTimer = nil
+        stopWatching()
     }
 
     /// Lets those go, in a while, for whom somebody else has to wait.
     private func watchSlowReaders() {
-        guard isFull, patienceTimer == nil, ending == nil, isAwaited else { return }
+        guard isFull, isAwaitedSince == nil, ending == nil, isAwaited else { return }
+        isAwaitedSince = .now
         patienceTimer = EventLoop.Timer(after: Self.patience) { [weak self] in
             guard let self else { return }
-            patienceTimer = nil
+            stopWatching()
             trim()
             guard isFull, isAwaited else { return }
             let limit = dropped + (chunks.count + 1) / 2
-            for (key, reader) in readers where reader.next < limit {
-                readers[key] = nil
-                reader.isLost = true
-                reader.waiter.wake()
-            }
+            for reader in readers.values where reader.next < limit { letGo(reader) }
             room.wake()
         }
     }
 
-    /// Whether somebody has read all there is.
+    private func stopWatching() {
+        isAwaitedSince = nil
+        patienceTimer?.cancel()
+        patienceTimer = nil
+    }
+
+    private func letGo(_ reader: Reader) {
+        readers[ObjectIdentifier(reader)] = nil
+        reader.isLost = true
+        reader.waiter.wake()
+    }
+
+    /// Whether somebody has read all there is and waits for more.
     private var isAwaited: Bool {
-        readers.values.contains { $0.next == dropped + chunks.count }
+        readers.values.contains { $0.isWaiting && $0.next == dropped + chunks.count }
+    }
+
+    /// Counts how long others have waited for a reader that takes the next chunk now.
+    private func charge(_ reader: Reader) {
+        guard let since = isAwaitedSince else { return }
+        let now = ContinuousClock.now
+        guard now - since >= Self.shortWait else { return }
+        let forgiven = (now - (reader.lastCharge ?? now)) / Self.forgiveness
+        let delay = now - max(since, reader.lastCharge ?? since)
+        reader.debt = max(.zero, reader.debt - forgiven) + delay
+        reader.lastCharge = now
+        if reader.debt > Self.patience { letGo(reader) }
     }
 
     // MARK: Reading
@@ -138,6 +164,7 @@ final class LogTail {
     func contains(_ position: Position) -> Bool { find(position) != nil }
 
     private func find(_ position: Position) -> (chunk: Int, skip: Int)? {
+        if position.isOutOfOrder { return nil }
         if position == begin { return (dropped, 0) }
         // Where the clock was set back meanwhile, this may miss a place that is there.
         guard let end = chunks.last?.end, !position.time.lexicographicallyPrecedes(begin.time),
@@ -146,7 +173,9 @@ final class LogTail {
         // Who looks is nearly there, if at all.
         for (index, chunk) in chunks.enumerated().reversed() {
             for (number, mark) in chunk.marks.enumerated().reversed()
-            where mark.position.time == position.time && mark.position.number == position.number {
+            where mark.position.time == position.time && mark.position.number == position.number
+                && !mark.position.isOutOfOrder
+            {
                 let end = mark.end - (mark.position.bytes - position.bytes)
                 let start = number == 0 ? 0 : chunk.marks[number - 1].end
                 if end > start, end <= mark.end { return (dropped + index, end) }
@@ -158,6 +187,7 @@ final class LogTail {
     private func leave(_ reader: Reader) {
         readers[ObjectIdentifier(reader)] = nil
         if readers.isEmpty, ending == nil { onDesertion?() }
+        if !isAwaited { stopWatching() }
         room.wake()
     }
 
@@ -175,6 +205,10 @@ final class LogTail {
         private let tail: LogTail
         fileprivate let waiter = Waiter()
         fileprivate(set) var isLost = false
+        fileprivate private(set) var isWaiting = false
+        /// How long others have waited for it, but for what is forgiven.
+        fileprivate var debt: Duration = .zero
+        fileprivate var lastCharge: ContinuousClock.Instant?
         /// Chunk that is read next.
         fileprivate var next: Int
         /// Bytes of it that were read already.
@@ -201,6 +235,7 @@ final class LogTail {
                     next += 1
                     skip = 0
                     if let end = chunk.end { position = end }
+                    tail.charge(self)
                     tail.room.wake()
                     if !new.isEmpty { return .bytes(new) }
                     continue
@@ -209,6 +244,8 @@ final class LogTail {
                     try ending.get()
                     return .end
                 }
+                isWaiting = true
+                defer { isWaiting = false }
                 tail.watchSlowReaders()
                 try await waiter.wait()
             }

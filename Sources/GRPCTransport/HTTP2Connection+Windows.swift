@@ -2,6 +2,12 @@ import SystemIO
 
 /// How far peers may be ahead of us.
 extension HTTP2Connection {
+    /// Bytes that came on a stream, padding included, of which its peer does not know yet that they
+    /// were taken.
+    func unreleased(_ stream: HTTP2Stream) -> Int {
+        session.unreleased(stream: stream.identifier)
+    }
+
     func release(_ stream: HTTP2Stream, _ count: Int) {
         session.release(stream: stream.identifier, count)
         widen(stream, count)

@@ -173,6 +173,11 @@ final class HTTP2Session {
             session, UInt8(NGHTTP2_FLAG_NONE.rawValue), stream, errorCode)
     }
 
+    /// What came on a stream since it was opened again, padding included.
+    func unreleased(stream: Int32) -> Int {
+        max(0, Int(nghttp2_session_get_stream_effective_recv_data_length(session, stream)))
+    }
+
     /// Lets the peer send as many more bytes on the stream, and tells it so now. Not left to
     /// nghttp2, which does that when half of the window is open: where the first bytes of what
     /// follows complete that half, the rest of it waits for a whole round trip.

@@ -28,8 +28,6 @@ final class HTTP2Stream {
     private var deframer: MessageDeframer
     private var inbound = InboundQueue()
     private var reader: CheckedContinuation<InboundPart?, any Error>?
-    /// Bytes received that the peer's window does not know to be taken yet.
-    private var unreleased = 0
     private(set) var bytesReceived = 0
     /// How far ahead of us the peer is let be.
     var estimate: WindowEstimate
@@ -94,7 +92,6 @@ final class HTTP2Stream {
 
     /// - Throws: the status that answers what the bytes do not conform to.
     func receive(_ bytes: UnsafeRawBufferPointer) throws(RPCError) {
-        unreleased += bytes.count
         bytesReceived += bytes.count
         if readerWaitsSince != nil { readerWaitsSince = .now }
         defer { report() }
@@ -162,12 +159,12 @@ final class HTTP2Stream {
     /// whole message, those of an unfinished one are too, since it may be longer than the window:
     /// at most a window and one message are ever held.
     private func releaseWindow() {
+        guard let connection, closure == nil, !hasPeerEnded else { return }
         let held = inbound.isEmpty ? 0 : inbound.wireBytes + deframer.gathered
+        let count = connection.unreleased(self) - held
         // Telling it of each would cost more than it brings; a wider window is no reason to wait
         // for longer, which would leave part of it unused for all that time.
-        guard unreleased - held >= usualWindow / 2, closure == nil, !hasPeerEnded else { return }
-        connection?.release(self, unreleased - held)
-        unreleased = held
+        if count >= usualWindow / 2 { connection.release(self, count) }
     }
 
     // MARK: Inbound, to the RPC

@@ -90,6 +90,26 @@ struct LogDemultiplexerTests {
         #expect(try demultiplex(frames.flatMap(\.self), &last) == "3\n")
     }
 
+    /// Parts of a long line have the time of the first, whatever comes between them.
+    @Test(arguments: [1, 5, 9, 1000])
+    func aPartOfALineAfterAnotherStreamsLine(step: Int) throws {
+        let parts = [
+            frame("2026-11-24T08:54:59.000000001Z begin, "),
+            frame("2026-11-24T08:54:59.000000002Z error\n"),
+            frame("2026-11-24T08:54:59.000000001Z end\n"),
+            frame("2026-11-24T08:54:59.000000002Z next\n"),
+        ]
+        var first = LogDemultiplexer(.timedFrames)
+        #expect(try demultiplex(parts[0], by: step, &first) == "begin, ")
+        #expect(!first.position.frame.isOutOfOrder)
+        var second = LogDemultiplexer(.timedFrames, from: first.position)
+        #expect(
+            try demultiplex(parts[0] + parts[1] + parts[2], by: step, &second) == "error\nend\n")
+        #expect(second.position.frame.isOutOfOrder)
+        #expect(try demultiplex(parts[3], by: step, &second) == "next\n")
+        #expect(!second.position.frame.isOutOfOrder)
+    }
+
     @Test(arguments: [1, 5, 9, 1000])
     func aFrameThatBrokeOffGoesOnWhereItDid(step: Int) throws {
         let bytes =

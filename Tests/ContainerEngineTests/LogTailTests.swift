@@ -124,6 +124,66 @@ import Testing
         #expect(!tail.contains(Position()))
     }
 
+    @Test func whoIsSlowTimeAndAgainIsLetGo() async throws {
+        let tail = LogTail(from: Position())
+        let slow = try #require(tail.reader(at: Position()))
+        let fast = try #require(tail.reader(at: Position()))
+        let size = LogTail.capacity + 1
+        let writing = EventLoop.task {
+            for line in 1...9 { try await tail.append(Self.chunk(line...line, of: size)) }
+            tail.end(.success(()))
+        }
+        let reading = EventLoop.task { try await Self.readAll(fast) }
+        var taken: [UInt8] = []
+        while case .bytes(let bytes) = try await slow.read() {
+            taken += bytes
+            try await EventLoop.sleep(for: .milliseconds(600))
+        }
+        #expect(slow.isLost)
+        #expect(!taken.isEmpty && taken.count < 9 * size)
+        #expect(slow.position == Self.position(Int(try #require(taken.last)), bytes: size))
+        #expect(try await reading.value == Self.lines(1...9, of: size))
+        try await writing.value
+    }
+
+    @Test func whoAreEquallySlowStayTogether() async throws {
+        let tail = LogTail(from: Position())
+        let readers = try (1...3).map { _ in try #require(tail.reader(at: Position())) }
+        let size = LogTail.capacity + 1
+        let writing = EventLoop.task {
+            for line in 1...3 { try await tail.append(Self.chunk(line...line, of: size)) }
+            tail.end(.success(()))
+        }
+        let reading = readers.map { reader in
+            EventLoop.task {
+                var all: [UInt8] = []
+                while case .bytes(let bytes) = try await reader.read() {
+                    all += bytes
+                    try await EventLoop.sleep(for: .milliseconds(1200))
+                }
+                return all
+            }
+        }
+        for one in reading { #expect(try await one.value == Self.lines(1...3, of: size)) }
+        #expect(!readers.contains { $0.isLost })
+        try await writing.value
+    }
+
+    @Test func aPlaceThatIsNotTheOnlyOneIsNotFound() async throws {
+        let tail = LogTail(from: Position())
+        var chunk = LogTail.Chunk()
+        chunk.append([1], Self.position(1, bytes: 1))
+        chunk.append([2], Self.position(2, bytes: 1))
+        var again = Self.position(1, bytes: 1)
+        again.isOutOfOrder = true
+        chunk.append([3], again)
+        try await tail.append(chunk)
+        #expect(tail.reader(at: again) == nil)
+        let reader = try #require(tail.reader(at: Self.position(1, bytes: 1)))
+        tail.end(.success(()))
+        #expect(try await Self.readAll(reader) == [2, 3])
+    }
+
     @Test func aFailureComesAfterWhatWasRead() async throws {
         let tail = LogTail(from: Position())
         let reader = try #require(tail.reader(at: Position()))

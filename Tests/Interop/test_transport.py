@@ -1,11 +1,14 @@
 """The server transport with Python's gRPC, which is gRPC's C core, as the client."""
 
 import concurrent.futures
+import struct
 import threading
+import time
 
 import grpc
 import pytest
 
+import attacker
 from gnoi import DEADLINE, Code, code_of
 from harness import wait_until
 
@@ -220,6 +223,46 @@ def test_nothing_is_left_open_after_clients_have_gone(echo_server, certificates)
                 assert finish(channel.stream_stream("/interop.Echo/Echo")(
                     iter([b"x"]), timeout=DEADLINE)) == [b"x"]
     wait_until(lambda: connections() <= before, "the connections to close")
+
+
+def test_padding_is_given_back_to_the_window(echo_server):
+    """Which an upload of many windows would use up otherwise."""
+    most = (1 << 31) - 1
+    padded, padding = 0x8, 255
+    message = b"\0" + struct.pack(">I", 1000) + bytes(1000)
+    size = 1 + len(message) + padding
+    with attacker.Attacker(echo_server.plain_port) as peer:
+        peer.greet(initial_window_size=most)
+        peer.send(attacker.frame(attacker.WINDOW_UPDATE, 0, 0, struct.pack(">I", most - 65535)))
+        peer.wait_for(attacker.SETTINGS)
+        peer.acknowledge()
+        stream = peer.next_stream()
+        peer.send(attacker.frame(attacker.HEADERS, attacker.END_HEADERS, stream,
+                                 attacker.request_fields("/interop.Echo/Echo")))
+        piece = attacker.frame(attacker.DATA, padded, stream,
+                               bytes([padding]) + message + bytes(padding))
+        window = {0: 65535, stream: 65535}
+        for number, value in settings_in(peer.frames):
+            if number == attacker.INITIAL_WINDOW_SIZE:
+                window[stream] = value
+        sent, deadline = 0, time.monotonic() + DEADLINE
+        while sent < 12 << 20:
+            for kind, _, of, payload in peer.frames:
+                if kind == attacker.WINDOW_UPDATE and of in window:
+                    window[of] += int.from_bytes(payload, "big")
+            peer.frames.clear()
+            if min(window.values()) < size:
+                assert peer.read(0.1) and time.monotonic() < deadline, (sent, window)
+                continue
+            assert peer.send(piece)
+            sent += size
+            window = {of: rest - size for of, rest in window.items()}
+
+
+def settings_in(frames):
+    for kind, flags, _, payload in frames:
+        if kind == attacker.SETTINGS and not flags:
+            yield from struct.iter_unpack(">HI", payload)
 
 
 def test_keepalive_pings_are_answered(echo_server, never_ending):
