@@ -4,6 +4,7 @@ extension Folder {
     /// Puts a file in place of the one of that name, if any, so that a power cut leaves the one
     /// before or the one after.
     ///
+    /// - Parameter mode: the file's, whatever the umask is.
     /// - Throws: `SystemError`.
     public func replace(
         _ name: String, with bytes: [UInt8], mode: mode_t = 0o600
@@ -14,6 +15,8 @@ extension Folder {
         let new = "\(place).new"
         let file = try Descriptor.open(new, O_WRONLY | O_CREAT | O_TRUNC, mode: mode)
         do throws(SystemError) {
+            // The umask is for files whose readers nobody thought of.
+            try check("fchmod", on: new) { fchmod(file.number, mode) }
             try bytes.withUnsafeBytes { buffer in
                 Result { () throws(SystemError) in try file.writeAll(buffer) }
             }.get()
