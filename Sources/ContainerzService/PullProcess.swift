@@ -29,8 +29,10 @@ final class PullProcess {
     private let tarball: PipeReader
     private let news: PipeReader
     private var failure: RPCError?
-    /// What it said last without the form that was asked for, as the system's loader does.
-    private var lastWords: String?
+    /// What it complained of first in another form than was asked for, as the system's loader does,
+    /// and how much of that is told.
+    private var complaint: String?
+    private static let longestComplaint = 256
 
     /// A line of cz-pull's is never this long.
     private static let longestLine = 64 << 10
@@ -104,7 +106,10 @@ final class PullProcess {
             line += bytes
             while let end = line.firstIndex(of: UInt8(ascii: "\n")) {
                 let event = try? JSONDecoder().decode(Event.self, from: Data(line[..<end]))
-                if event == nil { lastWords = String(decoding: line[..<end], as: UTF8.self) }
+                if event == nil, complaint == nil {
+                    complaint = String(
+                        decoding: line[..<end].prefix(Self.longestComplaint), as: UTF8.self)
+                }
                 line.removeSubrange(...end)
                 switch event?.event {
                 case "resolved": try await body(.resolved(event?.size ?? 0))
@@ -131,7 +136,7 @@ final class PullProcess {
             throw failure
                 ?? RPCError(
                     code: .internalError,
-                    message: "cz-pull ended with \(code)" + (lastWords.map { ": \($0)" } ?? ""))
+                    message: "cz-pull ended with \(code)" + (complaint.map { ": \($0)" } ?? ""))
         case .killed(let signal):
             throw RPCError(code: .internalError, message: "cz-pull was killed by signal \(signal)")
         case .unknown(let error):

@@ -13,8 +13,8 @@ struct CallCommand: ParsableCommand {
             METHOD is a method of org.containerz.Runtime, or a full name with its interface.
 
             Exit codes: 0 done; 1 the service answered with an error, whose name and parameters, \
-            as JSON, are on standard error; 64 usage; 69 nobody serves on the socket, or went away or broke the protocol \
-            during the call.
+            as JSON, are on standard error; 64 usage; 69 nobody serves on the socket, or went away \
+            or broke the protocol during the call.
             """)
 
     @Option(help: "The socket that is served on.")

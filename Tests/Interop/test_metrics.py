@@ -124,8 +124,7 @@ def test_both_count_what_they_did_by_the_time_they_end(daemons, tarball, unique)
     assert front.get("containerz_rpcs_under_way") == 0
     assert front.get("containerz_connections_open") == 0
     assert front.get("containerz_connections_accepted_total") == 2
-    # The stranger; on a busy machine the client, too, which leaves while it is written to.
-    assert front.get("containerz_connections_dropped_total") in (1, 2)
+    assert front.get("containerz_connections_dropped_total") == 1
     assert front.get("containerz_connections_refused_total") == 0
     assert began - 1 <= front.get("containerz_start_time_seconds") <= time.time()
 
