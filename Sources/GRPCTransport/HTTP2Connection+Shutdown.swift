@@ -1,4 +1,5 @@
 import GRPCCore
+import Glibc
 import SystemIO
 
 /// The end, in good order or not.
@@ -62,7 +63,15 @@ extension HTTP2Connection {
         for stream in open { stream.close(reason) }
         let delegate = self.delegate
         self.delegate = nil
-        delegate?.connectionClosed(self, error)
+        // Who leaves with no RPC under way has broken nothing off, also where something of ours,
+        // such as the answer to a ping, was still on its way.
+        let isLeaving = open.isEmpty && Self.saysPeerIsGone(error)
+        delegate?.connectionClosed(self, isServer && isLeaving ? nil : error)
+    }
+
+    private static func saysPeerIsGone(_ error: (any Error)?) -> Bool {
+        guard let error = error as? SystemError else { return false }
+        return error.code == EPIPE || error.code == ECONNRESET
     }
 
     /// Tells the peer why, as far as that goes without waiting; it may be gone already.
