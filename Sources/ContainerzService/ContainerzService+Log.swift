@@ -16,6 +16,15 @@ extension ContainerzService {
         _ request: Gnoi_Containerz_LogRequest, _ writer: RPCWriter<Gnoi_Containerz_LogResponse>
     ) async throws {
         try Self.requireName(request.instanceName, "instance_name")
+        guard request.follow else { return try await stream(request, to: writer) }
+        try await followers.run { try await stream(request, to: writer) }
+    }
+
+    @EventLoop
+    private func stream(
+        _ request: Gnoi_Containerz_LogRequest,
+        to writer: RPCWriter<Gnoi_Containerz_LogResponse>
+    ) async throws {
         let pipe = try Descriptor.pipe(capacity: Self.pipeSize)
         let reader = try PipeReader(pipe.read)
         let output = DescriptorHandoff(pipe.write)

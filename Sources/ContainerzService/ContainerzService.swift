@@ -41,6 +41,7 @@ public struct ContainerzService: RegistrableRPCService {
     let plugins: PluginStore
     let pluginDeploys: DeployAdmission
     let pluginStarts: DeployAdmission
+    let followers = OpenEndedWork()
 
     public init(_ runtime: RuntimeClient, _ configuration: Configuration, logger: Logger) {
         self.runtime = runtime
@@ -53,6 +54,10 @@ public struct ContainerzService: RegistrableRPCService {
         pluginStarts = DeployAdmission(
             maximum: Self.maximumPluginStarts, of: "plugins are being started")
     }
+
+    /// Sends whoever follows a log away, to come again when the service is back.
+    @EventLoop
+    public func drain() { followers.stop() }
 
     public func registerMethods<Transport: ServerTransport>(
         with router: inout RPCRouter<Transport>

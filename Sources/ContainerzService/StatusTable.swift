@@ -20,6 +20,8 @@ enum StatusTable {
             RPCError(code: .invalidArgument, message: error.description)
         case let error as ConnectionError:
             RPCError(code: .unavailable, message: "cz-runtime is not available: \(error)")
+        case is OpenEndedWork.Stopped:
+            RPCError(code: .unavailable, message: "the server is stopping")
         case is CancellationError:
             RPCError(code: .cancelled, message: "the call was cancelled")
         default: RPCError(code: .internalError, message: "\(error)")

@@ -9,7 +9,7 @@ import UpgradeAPI
 public struct UpgradeService: Containerz_Upgrade_V1_Upgrades.SimpleServiceProtocol {
     private let inbox: PackageInbox
     private let files: [String]
-    private let watches = OpenWatches()
+    private let watches = OpenEndedWork()
 
     /// - Parameter system: takes in the packages; the folders they wait in are changed one at a time.
     public init(of system: SystemService) {
@@ -27,12 +27,17 @@ public struct UpgradeService: Containerz_Upgrade_V1_Upgrades.SimpleServiceProtoc
         let watching = EventLoop.task {
             try await watches.run { try await follow(upgrade, response) }
         }
-        try await watching.valueWithinRPC
+        do {
+            try await watching.valueWithinRPC
+        } catch is OpenEndedWork.Stopped {
+            throw RPCError(
+                code: .unavailable, message: "the service is stopping; ask again in a moment")
+        }
     }
 
     /// Sends whoever watches away, to ask again when the service is back.
     @EventLoop
-    public func drain() { watches.drain() }
+    public func drain() { watches.stop() }
 
     @EventLoop
     private func follow(
@@ -74,43 +79,5 @@ public struct UpgradeService: Containerz_Upgrade_V1_Upgrades.SimpleServiceProtoc
 
     private static func notFound(_ upgrade: UpgradeIdentifier) -> RPCError {
         RPCError(code: .notFound, message: "there is no upgrade \(upgrade)")
-    }
-}
-
-/// The watches there are, which must not keep a service that is to stop.
-@EventLoop
-private final class OpenWatches {
-    private var tasks: [Int: Task<Void, any Error>] = [:]
-    private var next = 0
-    private var isDraining = false
-
-    nonisolated init() {}
-
-    /// - Throws: `RPCError` with UNAVAILABLE when the service stops meanwhile.
-    func run(_ body: @escaping @EventLoop () async throws -> Void) async throws {
-        guard !isDraining else { throw Self.stopping }
-        let task = EventLoop.task { try await body() }
-        let number = next
-        next += 1
-        tasks[number] = task
-        defer { tasks[number] = nil }
-        do {
-            try await withTaskCancellationHandler {
-                try await task.value
-            } onCancel: {
-                task.cancel()
-            }
-        } catch is CancellationError where isDraining {
-            throw Self.stopping
-        }
-    }
-
-    func drain() {
-        isDraining = true
-        for task in tasks.values { task.cancel() }
-    }
-
-    private nonisolated static var stopping: RPCError {
-        RPCError(code: .unavailable, message: "the service is stopping; ask again in a moment")
     }
 }

@@ -16,6 +16,7 @@ public struct RuntimeService {
     let signatures: SignatureStore
     let records: UseRecords
     let reservations = Reservations()
+    private let followers = OpenEndedWork()
     let logger: Logger
 
     public init(
@@ -29,6 +30,9 @@ public struct RuntimeService {
         signatures = policies.signatures
         self.logger = logger
     }
+
+    /// Sends whoever follows a log away, to come again when there is a cz-runtime again.
+    public func drain() { followers.stop() }
 
     /// The interface with all its handlers.
     public func interface() -> Service {
@@ -148,7 +152,16 @@ public struct RuntimeService {
             return Nothing()
         }
         service.on(Runtime.StreamLogs.self) { call in
-            try await streamLogs(call)
+            if call.parameters.follow {
+                do {
+                    try await followers.run { try await streamLogs(call) }
+                } catch is OpenEndedWork.Stopped {
+                    throw RuntimeError.engineUnavailable(reason: "cz-runtime is stopping")
+                }
+            } else {
+                try await streamLogs(call)
+            }
+            return .init()
         }
     }
 
@@ -240,9 +253,7 @@ public struct RuntimeService {
         return .init(loaded: loaded)
     }
 
-    private func streamLogs(
-        _ call: Call<Runtime.StreamLogs>
-    ) async throws -> Runtime.StreamLogs.Reply {
+    private func streamLogs(_ call: Call<Runtime.StreamLogs>) async throws {
         let wanted = call.parameters
         if let output = wanted.output {
             let writer = try LogWriter(
@@ -256,7 +267,7 @@ public struct RuntimeService {
             } catch is LogWriter.ReaderGone {
                 // Whoever reads has had enough.
             }
-            return .init()
+            return
         }
         guard call.wantsMore else { throw ServiceError.expectedMore }
         try await engines.use {
@@ -264,6 +275,5 @@ public struct RuntimeService {
                 try await call.reply(.init(data: Data($0).base64EncodedString()))
             }
         }
-        return .init()
     }
 }

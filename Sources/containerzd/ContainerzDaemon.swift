@@ -149,9 +149,9 @@ struct ContainerzDaemon: ParsableCommand {
         }
         let system = SystemService(upgrade.configuration, logger: logger)
         let upgrades = UpgradeService(of: system)
+        let containerz = ContainerzService(runtime, service, logger: logger)
         let services: [any RegistrableRPCService] = [
-            ContainerzService(runtime, service, logger: logger),
-            system, upgrades, HealthService(health),
+            containerz, system, upgrades, HealthService(health),
             try ReflectionService(),
         ]
         let counted = metricsFile.map { ServerReport($0, of: services, logger: logger) }
@@ -184,6 +184,7 @@ struct ContainerzDaemon: ParsableCommand {
             try await lifecycle.run {
                 health.drain()
                 upgrades.drain()
+                containerz.drain()
                 server.beginGracefulShutdown()
             } reload: {
                 access.reload()

@@ -150,6 +150,7 @@ struct ServeCommand: ParsableCommand {
         }
         try await MetricsReport.keep(counted?.report) {
             try await Lifecycle(logger, drainTime: Self.drainTime).run {
+                service.drain()
                 server.beginGracefulShutdown()
             } reload: {
                 policies.reload()

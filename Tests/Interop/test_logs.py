@@ -7,8 +7,9 @@ import time
 import grpc
 import pytest
 
-from gnoi import Code
-from harness import wait_until
+from conftest import engine_socket
+from gnoi import Code, Device, status_of
+from harness import Daemon, wait_until
 
 LARGEST = 64 << 10
 
@@ -158,6 +159,33 @@ def test_following_ends_when_the_container_is_removed(device, image, unique):
     assert "serving" in next(call).msg
     device.remove(name)
     assert "".join(message.msg for message in call) in ("", "stopping\n")
+
+
+@pytest.mark.parametrize("leaving, reason", [
+    ("containerzd", "the server is stopping"),
+    ("cz-runtime", "the container engine is not available: cz-runtime is stopping")])
+def test_following_keeps_no_daemon_from_stopping(
+        device, stack, image, unique, tmp_path, leaving, reason):
+    name = unique()
+    device.start(image, name, cmd="sh -c 'echo begin; exec sleep 1000'")
+    runtime_socket, address = tmp_path / "runtime.sock", f"unix:{tmp_path}/front.sock"
+    with Daemon(
+            "cz-runtime", "--socket", runtime_socket, "--engine", stack.engine,
+            "--engine-socket", engine_socket(stack.engine),
+            "--state-dir", tmp_path / "state") as runtime, Daemon(
+            "containerzd", "--insecure", "--listen", address,
+            "--runtime-socket", runtime_socket) as front, grpc.insecure_channel(
+            address) as channel:
+        calls = [Device(channel).log(name, follow=True) for _ in range(3)]
+        for call in calls:
+            assert next(call).msg == "begin\n"
+        daemon = front if leaving == "containerzd" else runtime
+        daemon.process.terminate()
+        for call in calls:
+            assert status_of(list, call) == (Code.UNAVAILABLE, reason)
+        daemon.process.wait(60)
+        assert "when the time was up" not in daemon.text()
+    device.remove(name)
 
 
 def test_many_followers_are_cancelled_without_a_trace(device, stack, image, unique):
