@@ -23,18 +23,6 @@ public final class Updater {
     private static let firstRetry: Duration = .milliseconds(200)
     private static let lastRetry: Duration = .seconds(10)
 
-    /// An instance that is looked after.
-    @EventLoop
-    private final class Watch {
-        let record: UpdateRecord
-        /// Once: that it was stopped by us can happen once, and what ends by itself may.
-        var mayStart = true
-        /// Nil while somebody tries to change the instance.
-        var task: Task<Void, Never>?
-
-        init(_ record: UpdateRecord) { self.record = record }
-    }
-
     private let engines: any EngineProvider
     private let journal: UpdateJournal
     private let proof: Proof
@@ -49,16 +37,9 @@ public final class Updater {
     public var onChange: (@EventLoop () -> Void)?
     /// What they are to become.
     private var wantedImages: [String: ImageName] = [:]
-    /// Instances that are looked after, until somebody else changes them.
-    private var watches: [String: Watch] = [:]
     /// How many are changing an instance that is not being updated.
     private var changes: [String: Int] = [:]
-    private let late: LateReplacements
-
-    /// An engine goes on with what it was asked for when whoever asked is gone: a container that
-    /// is slow to stop, or one just being created, may still change after the update was undone.
-    /// Engines give a container 10 seconds to stop.
-    private static let watchTime: Duration = .seconds(20)
+    private let aftercare: Aftercare
 
     public init(
         _ engines: any EngineProvider, journal: UpdateJournal, proof: Proof, logger: Logger
@@ -67,7 +48,7 @@ public final class Updater {
         self.journal = journal
         self.proof = proof
         self.logger = logger
-        late = LateReplacements(engines, journal)
+        aftercare = Aftercare(engines, journal, logger: logger)
     }
 
     /// Brings updates that a crash broke off to an end, in the background: until then their
@@ -85,13 +66,8 @@ public final class Updater {
                 metadata: ["container": "\(record.instance)", "state": "\(record.state.rawValue)"])
             settleInBackground(record.instance, "the update was broken off")
         }
-        for record in journal.records.values {
-            if record.isGone ?? false, Self.restOfWatch(record) == nil {
-                EventLoop.task { [self] in await removeRecord(record.instance) }
-            } else {
-                watch(record.instance)
-            }
-        }
+        aftercare.removeStaleRecords()
+        for instance in journal.records.keys { lookAfter(instance) }
     }
 
     /// Runs somebody's change of an instance. When it was made the instance is theirs; one that is
@@ -108,18 +84,18 @@ public final class Updater {
         changes[instance, default: 0] += 1
         defer {
             changes[instance] = changes[instance].flatMap { $0 > 1 ? $0 - 1 : nil }
-            watch(instance)
+            lookAfter(instance)
         }
-        await suspendWatch(instance)
+        await aftercare.suspend(instance)
         // An update may have begun meanwhile.
         try requireIdle(instance)
         do {
             let result = try await change()
-            await endWatch(instance)
+            await aftercare.handOver(instance)
             return result
         } catch let error as CancellationError {
             // Nobody knows how much of it the engine still does.
-            await endWatch(instance)
+            await aftercare.handOver(instance)
             throw error
         }
     }
@@ -130,7 +106,7 @@ public final class Updater {
 
     /// Whether an update is under way, or its outcome being looked after.
     public func isBusy(_ instance: String) -> Bool {
-        busy.contains(instance) || watches[instance] != nil
+        busy.contains(instance) || aftercare.isAbout(instance)
     }
 
     /// Instances that nobody else may touch now.
@@ -142,38 +118,7 @@ public final class Updater {
     }
 
     /// The instance is gone, and so is what there was to tell of its last update.
-    public func forget(_ instance: String) async {
-        guard let record = journal.records[instance], Self.restOfWatch(record) != nil else {
-            return await removeRecord(instance)
-        }
-        // It still says what the engine may create.
-        await changeRecord(instance) { record in
-            record.isHandedOver = true
-            record.isGone = true
-        }
-    }
-
-    private func removeRecord(_ instance: String) async {
-        do {
-            try await journal.forget(instance)
-        } catch {
-            logger.warning(
-                "the record of an update cannot be removed",
-                metadata: ["container": "\(instance)", "reason": "\(error)"])
-        }
-    }
-
-    private func changeRecord(
-        _ instance: String, _ change: @EventLoop (inout UpdateRecord) -> Void
-    ) async {
-        do {
-            try await journal.change(instance, change)
-        } catch {
-            logger.warning(
-                "the record of an update cannot be written",
-                metadata: ["container": "\(instance)", "reason": "\(error)"])
-        }
-    }
+    public func forget(_ instance: String) async { await aftercare.forget(instance) }
 
     /// Adds what is known of the containers' last updates.
     public func annotate(_ containers: [Container]) -> [Container] {
@@ -207,7 +152,7 @@ public final class Updater {
         try requireIdle(instance)
         busy.insert(instance)
         wantedImages[instance] = image
-        await suspendWatch(instance)
+        await aftercare.suspend(instance)
         let plan: (record: UpdateRecord, spec: ContainerSpec)
         do {
             plan = try await self.plan(instance, image, settings)
@@ -218,8 +163,7 @@ public final class Updater {
             release(instance)
             throw error
         }
-        watches[instance] = nil
-        await late.leave(plan.record.oldID)
+        await aftercare.leave(plan.record.oldID, of: instance)
         // A task of its own, since the one that asked may be cancelled at any moment.
         let work = EventLoop.task { [self] in try await carryOut(plan.record, plan.spec) }
         guard !detach else { return }
@@ -250,14 +194,10 @@ public final class Updater {
             spec.name = instance
             try Proof.validate(spec.labels)
             try await engine.validate(spec, replacing: old)
-            // It may be down only because what the update before asked for came late.
-            let wouldBeStarted =
-                watches[instance].map {
-                    $0.record.oldID == old.id && $0.record.wasUp && $0.mayStart
-                } ?? false
             return (
                 UpdateRecord(
-                    instance: instance, oldID: old.id, wasUp: old.isUp || wouldBeStarted,
+                    instance: instance, oldID: old.id,
+                    wasUp: old.isUp || aftercare.wouldStart(old.id, of: instance),
                     restart: before.restart),
                 spec
             )
@@ -306,7 +246,7 @@ public final class Updater {
     private func release(_ instance: String) {
         busy.remove(instance)
         wantedImages[instance] = nil
-        watch(instance)
+        lookAfter(instance)
     }
 
     private func trySettling(_ instance: String, _ reason: String) async -> Bool {
@@ -321,7 +261,7 @@ public final class Updater {
                     try await transaction.undo(
                         record, reason,
                         watchedUntil: Date.now.timeIntervalSince1970
-                            + Double(Self.watchTime.components.seconds))
+                            + Double(Aftercare.time.components.seconds))
                     totals.rolledBack += 1
                 }
             }
@@ -338,62 +278,9 @@ public final class Updater {
         }
     }
 
-    // MARK: After an update was undone
-
-    /// Looks after the old container for a while, unless somebody is changing the instance.
-    private func watch(_ instance: String) {
+    /// Looks after an instance whose update was undone, unless somebody is changing it.
+    private func lookAfter(_ instance: String) {
         guard !busy.contains(instance), changes[instance] == nil else { return }
-        guard let record = journal.records[instance], let rest = Self.restOfWatch(record) else {
-            watches[instance] = nil
-            return
-        }
-        if record.isHandedOver ?? false { return sweep(record, for: rest) }
-        let watch = watches[instance].flatMap { $0.record == record ? $0 : nil } ?? Watch(record)
-        guard watch.task == nil else { return }
-        watches[instance] = watch
-        watch.task = EventLoop.task { [self] in
-            await engines.keepLooking(for: rest) { [journal] engine in
-                let started = try await UpdateTransaction(engine: engine, journal: journal)
-                    .restore(record, mayStart: watch.mayStart)
-                if started { watch.mayStart = false }
-            }
-            // One that was suspended is still there.
-            if !Task.isCancelled, watches[instance] === watch { watches[instance] = nil }
-        }
-    }
-
-    /// Removes what the engine still creates for an update whose instance is somebody else's.
-    private func sweep(_ record: UpdateRecord, for time: Duration) {
-        late.sweep(record.oldID, for: time) { [self] in
-            guard journal.records[record.instance]?.isGone ?? false else { return }
-            await removeRecord(record.instance)
-        }
-    }
-
-    /// How long the old container is still to be looked after; nil when it is not.
-    private static func restOfWatch(_ record: UpdateRecord) -> Duration? {
-        let now = Date.now.timeIntervalSince1970
-        guard record.state == .failed, let end = record.watchedUntil, end > now else { return nil }
-        // The clock of a device that has just started may be years behind.
-        return min(.seconds(end - now), watchTime)
-    }
-
-    /// Waits for what is being done to the instance, which would be behind somebody's back.
-    private func suspendWatch(_ instance: String) async {
-        guard let watch = watches[instance], let task = watch.task else { return }
-        task.cancel()
-        await task.value
-        // Several may have waited for it.
-        if watch.task == task { watch.task = nil }
-    }
-
-    /// The container is somebody else's now, but not what the engine may still create, which is
-    /// swept away once nobody is changing the instance any more.
-    private func endWatch(_ instance: String) async {
-        watches[instance] = nil
-        guard let record = journal.records[instance], Self.restOfWatch(record) != nil,
-            !(record.isHandedOver ?? false)
-        else { return }
-        await changeRecord(instance) { $0.isHandedOver = true }
+        aftercare.goOn(with: instance)
     }
 }
