@@ -74,14 +74,6 @@ def test_h2load_sees_every_request_succeed(echo_server, body, streams):
     assert re.search(r"5000 succeeded, 0 failed, 0 errored, 0 timeout", output), output
 
 
-def test_h2load_over_tls(echo_server, body):
-    """h2load has no client certificate, so it gets no further than the handshake."""
-    output = run("h2load", "-n", "10", "-c", "2", "-d", body,
-                 "-H", "content-type: application/grpc", "-H", "te: trailers",
-                 f"https://127.0.0.1:{echo_server.port}/interop.Echo/Echo")
-    assert re.search(r"\b0 succeeded", output), output
-
-
 def s_client(server, certificates, *options):
     certificate, key = certificates.client
     return run("openssl", "s_client", "-connect", f"127.0.0.1:{server.port}",

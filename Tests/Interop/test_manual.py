@@ -25,14 +25,44 @@ def options(command):
     return found - USUAL
 
 
+def options_of(program):
+    return options(json.loads(subprocess.run(
+        [PROGRAMS / program, "--experimental-dump-help"], check=True,
+        capture_output=True).stdout)["command"])
+
+
+def page_of(program):
+    text = (MAN / PAGES[program]).read_text().replace("\\-", "-")
+    return re.sub(r"\\f.", "", text)
+
+
+def long_names(text):
+    return set(re.findall(r"--([a-z0-9]+(?:-[a-z0-9]+)*)", text))
+
+
 @pytest.mark.parametrize("program", PAGES)
 def test_every_option_is_documented(program):
-    dump = json.loads(subprocess.run(
-        [PROGRAMS / program, "--experimental-dump-help"], check=True, capture_output=True).stdout)
-    text = (MAN / PAGES[program]).read_text().replace("\\-", "-")
-    text = re.sub(r"\\f.", "", text)
-    documented = set(re.findall(r"--([a-z0-9]+(?:-[a-z0-9]+)*)", text))
-    assert options(dump["command"]) - documented == set()
+    assert options_of(program) - long_names(page_of(program)) == set()
+
+
+@pytest.mark.parametrize("program", PAGES)
+def test_every_documented_option_is_there(program):
+    tags = re.findall(r"^\.TP\n(\.B.*--.*)$", page_of(program), re.MULTILINE)
+    assert tags
+    assert long_names("\n".join(tags)) - options_of(program) - USUAL == set()
+
+
+def test_all_say_the_same_version():
+    versions = {subprocess.run([PROGRAMS / program, "--version"], check=True, capture_output=True,
+                               text=True).stdout.split()[-1] for program in PAGES}
+    assert len(versions) == 1, versions
+    version, = versions
+    for page in MAN.iterdir():
+        title = page.read_text().splitlines()[0]
+        assert re.fullmatch(rf'\.TH \S+ \d 20\d\d-\d\d-\d\d "containerz {re.escape(version)}" '
+                            r'"containerz"', title), f"{page.name}: {title}"
+    changelog = (MAN.parent / "packaging/debian/changelog").read_text()
+    assert changelog.startswith(f"containerz ({version}) ")
 
 
 @pytest.mark.parametrize("page", sorted(path.name for path in MAN.iterdir()))
