@@ -104,15 +104,19 @@ let package = Package(
             name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
 
         module("SystemIO", ["CSystem"]),
-        module("JSON"),
+        module("PrintableText"),
+        tests(of: "PrintableText"),
+        module("JSON", ["PrintableText"]),
         tests(of: "JSON"),
-        module("OCI"),
+        module("OCI", ["PrintableText"]),
         tests(of: "OCI"),
         module("ContentDigest", ["OCI", "COpenSSL"]),
         tests(of: "ContentDigest", ["OCI"]),
         module("CosignSignature", ["OCI", "ContentDigest", "COpenSSL"]),
         tests(of: "CosignSignature", ["OCI"]),
-        module("ImageStream", ["SystemIO", "JSON", "OCI", "ContentDigest", "CArchive"]),
+        module(
+            "ImageStream",
+            ["SystemIO", "PrintableText", "JSON", "OCI", "ContentDigest", "CArchive"]),
         tests(of: "ImageStream", ["OCI", "ContentDigest", "SystemIO", "CArchive"]),
 
         module("GRPCTransport", ["SystemIO", "CNghttp2", "COpenSSL", grpc]),
@@ -127,7 +131,7 @@ let package = Package(
         tests(of: "HTTPClient", ["SystemIO"]),
 
         module(
-            "RuntimeAPI", ["SystemIO", "Varlink"],
+            "RuntimeAPI", ["SystemIO", "OCI", "Varlink"],
             resources: [.embedInCode("org.containerz.Runtime.varlink")]),
         tests(of: "RuntimeAPI", ["Varlink"]),
 
@@ -137,8 +141,8 @@ let package = Package(
         module(
             "ContainerEngine",
             [
-                "SystemIO", "OCI", "JSON", "ServerAddress", "HTTPClient", "RuntimeAPI",
-                "DevicePolicy",
+                "SystemIO", "PrintableText", "OCI", "JSON", "ServerAddress", "HTTPClient",
+                "RuntimeAPI", "DevicePolicy",
             ]),
         tests(of: "ContainerEngine", ["RuntimeAPI", "SystemIO"]),
 
@@ -162,10 +166,13 @@ let package = Package(
         tests(of: "HealthProbe"),
 
         module(
-            "ContainerUpdate", ["SystemIO", "RuntimeAPI", "ContainerEngine", "HealthProbe", log]),
+            "ContainerUpdate",
+            [
+                "SystemIO", "PrintableText", "RuntimeAPI", "ContainerEngine", "HealthProbe", log,
+            ]),
         tests(of: "ContainerUpdate", ["SystemIO", "RuntimeAPI", "ContainerEngine", log]),
 
-        module("Daemon", ["SystemIO", log]),
+        module("Daemon", ["SystemIO", "PrintableText", log]),
         tests(of: "Daemon", [log]),
         module("Metrics", ["SystemIO", log]),
         tests(of: "Metrics", ["SystemIO", log]),
@@ -194,15 +201,15 @@ let package = Package(
         module(
             "ImageFetching",
             [
-                "SystemIO", "OCI", "JSON", "HTTPClient", "ServerAddress", "ContentDigest",
-                "ImageStream",
+                "SystemIO", "PrintableText", "OCI", "JSON", "HTTPClient", "ServerAddress",
+                "ContentDigest", "ImageStream",
             ]),
         tests(of: "ImageFetching"),
         module("Cleaning", ["RuntimeAPI"]),
         tests(of: "Cleaning", ["RuntimeAPI"]),
         module("Schedule"),
         tests(of: "Schedule"),
-        module("TextTable"),
+        module("TextTable", ["PrintableText"]),
         tests(of: "TextTable"),
 
         module(
@@ -262,14 +269,14 @@ let package = Package(
                 protobuf,
             ]),
         tests(of: "ContainerzClient", ["SystemIO", "ContentDigest", "GNOI"]),
-        module("Fleet", ["SystemIO", "JSON"]),
+        module("Fleet", ["SystemIO", "PrintableText", "JSON"]),
         tests(of: "Fleet", ["SystemIO"]),
         program(
             "cz",
             [
                 "ContainerzClient", "Fleet", "HealthProbe", "LabCertificates", "OCI",
                 "ContentDigest", "JSON", "ServerAddress", "GRPCTransport", "GNOI", "UpgradeAPI",
-                "SystemIO", "TextTable", grpc, arguments,
+                "SystemIO", "PrintableText", "TextTable", grpc, arguments,
             ]),
 
         tests(of: "GNOI", [grpc, protobuf]),

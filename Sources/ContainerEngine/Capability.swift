@@ -1,3 +1,4 @@
+import PrintableText
 import RuntimeAPI
 
 /// The names of capabilities as the engines want them.
@@ -8,7 +9,7 @@ enum Capability {
     static func parse(_ text: String) throws(RuntimeError) -> String {
         guard let name = CapabilityName.normalised(text) else {
             throw .invalidArgument(
-                field: "cap", reason: "there is no capability '\(InstanceName.printable(text))'")
+                field: "cap", reason: "there is no capability '\(excerpt(text))'")
         }
         return name == CapabilityName.all ? name : "CAP_\(name)"
     }

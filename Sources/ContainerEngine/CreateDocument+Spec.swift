@@ -1,4 +1,5 @@
 import Glibc
+import PrintableText
 import RuntimeAPI
 
 extension CreateDocument {
@@ -74,7 +75,7 @@ extension CreateDocument {
             throw .invalidArgument(
                 field: "volumes",
                 reason:
-                    "'\(InstanceName.printable(volume.name))' has a comma, a quote or a control "
+                    "'\(excerpt(volume.name))' has a comma, a quote or a control "
                     + "character in it")
         }
         guard volume.mountPoint.hasPrefix("/"), volume.mountPoint != "/",
@@ -82,8 +83,8 @@ extension CreateDocument {
         else {
             throw .invalidArgument(
                 field: "volumes",
-                reason: "mount point '\(InstanceName.printable(volume.mountPoint))' of "
-                    + "\(InstanceName.printable(volume.name)) is not an absolute path")
+                reason: "mount point '\(excerpt(volume.mountPoint))' of "
+                    + "\(excerpt(volume.name)) is not an absolute path")
         }
         return Mount(
             type: volume.isBind ? "bind" : "volume", source: volume.name,
@@ -151,16 +152,16 @@ extension CreateDocument {
         guard device.source.hasPrefix("/"), isPlain(device.source),
             !device.source.utf8.contains(UInt8(ascii: ":"))
         else {
-            throw invalid("'\(InstanceName.printable(device.source))' is not an absolute path")
+            throw invalid("'\(excerpt(device.source))' is not an absolute path")
         }
         let destination = device.destination.isEmpty ? device.source : device.destination
         guard destination.hasPrefix("/"), isPlain(destination),
             !destination.utf8.contains(UInt8(ascii: ":"))
         else {
-            throw invalid("'\(InstanceName.printable(destination))' is not an absolute path")
+            throw invalid("'\(excerpt(destination))' is not an absolute path")
         }
         guard access(device.source, F_OK) == 0 else {
-            throw invalid("there is no device \(InstanceName.printable(device.source))")
+            throw invalid("there is no device \(excerpt(device.source))")
         }
         var permissions = ""
         for permission in ContainerSpec.Device.Permission.allCases
@@ -185,7 +186,7 @@ extension CreateDocument {
             else {
                 throw .invalidArgument(
                     field: "environment",
-                    reason: "'\(InstanceName.printable(key))' is not a name and a value")
+                    reason: "'\(excerpt(key))' is not a name and a value")
             }
         }
         return environment.isEmpty
@@ -199,7 +200,7 @@ extension CreateDocument {
         if let label = spec.labels[LocationLabel.intended], label != location {
             throw .invalidArgument(
                 field: "labels",
-                reason: "\(LocationLabel.intended) is \(InstanceName.printable(label)), but the "
+                reason: "\(LocationLabel.intended) is \(excerpt(label)), but the "
                     + "location asked for is \(location)")
         }
         guard spec.labels[""] == nil else {
@@ -212,7 +213,7 @@ extension CreateDocument {
             throw .invalidArgument(
                 field: "labels",
                 reason:
-                    "'\(InstanceName.printable(label))' has an equals sign, a comma, a quote or a "
+                    "'\(excerpt(label))' has an equals sign, a comma, a quote or a "
                     + "control character in its name")
         }
         try EngineLabel.check(spec.labels)
@@ -228,7 +229,7 @@ extension CreateDocument {
         }
         guard isName(spec.user), isName(spec.group) else {
             throw .userRejected(
-                user: InstanceName.printable("\(spec.user):\(spec.group)"),
+                user: excerpt("\(spec.user):\(spec.group)"),
                 reason: "that is no name or number of a user and a group")
         }
         if spec.group.isEmpty { return spec.user.isEmpty ? nil : spec.user }

@@ -1,4 +1,5 @@
 import DevicePolicy
+import PrintableText
 import RuntimeAPI
 import SystemIO
 
@@ -63,7 +64,7 @@ extension DockerEngine {
         Container(
             id: summary.id, name: name(summary), image: names.name(of: summary),
             imageID: summary.imageID.map(ImageID.full) ?? "", state: state(summary),
-            labels: EngineLabel.hidden(in: summary.labels ?? [:]), created: summary.created ?? 0)
+            labels: EngineLabel.visible(of: summary.labels ?? [:]), created: summary.created ?? 0)
     }
 
     /// The container with exactly this name or id. (Engines also take the beginning of an id,
@@ -80,7 +81,7 @@ extension DockerEngine {
     /// - Throws: `RuntimeError.containerNotFound`.
     func container(_ name: String) async throws -> ContainerDocument {
         guard let found = try await findContainer(name) else {
-            throw RuntimeError.containerNotFound(name: InstanceName.printable(name))
+            throw RuntimeError.containerNotFound(name: excerpt(name))
         }
         return found
     }

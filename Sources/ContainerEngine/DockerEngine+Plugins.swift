@@ -1,6 +1,7 @@
 import DevicePolicy
 import HTTPClient
 import OCI
+import PrintableText
 import RuntimeAPI
 import SystemIO
 
@@ -151,7 +152,7 @@ extension DockerEngine {
         else {
             throw .invalidArgument(
                 field: "instance_name",
-                reason: "'\(InstanceName.printable(text))' cannot be a plugin's name: lower-case "
+                reason: "'\(excerpt(text))' cannot be a plugin's name: lower-case "
                     + "letters, digits, '.', '_' and '-', and no tag but latest")
         }
         return reference.tagged

@@ -1,6 +1,7 @@
 import DevicePolicy
 import Glibc
 import OCI
+import PrintableText
 import RuntimeAPI
 import SystemIO
 
@@ -42,7 +43,7 @@ extension DockerEngine {
                 field: "image_name", reason: "there is neither an image nor an instance")
         }
         guard let container = try await findContainer(spec.name) else {
-            throw RuntimeError.containerNotFound(name: InstanceName.printable(spec.name))
+            throw RuntimeError.containerNotFound(name: excerpt(spec.name))
         }
         guard !container.isUp, spec == ContainerSpec(name: spec.name) else {
             throw RuntimeError.containerExists(name: spec.name)
@@ -64,11 +65,11 @@ extension DockerEngine {
         for volume in spec.volumes {
             if volume.isBind {
                 guard access(volume.name, F_OK) == 0 else {
-                    throw RuntimeError.pathNotFound(InstanceName.printable(volume.name))
+                    throw RuntimeError.pathNotFound(excerpt(volume.name))
                 }
             } else {
                 guard let found = try await findVolume(volume.name) else {
-                    throw RuntimeError.volumeNotFound(InstanceName.printable(volume.name))
+                    throw RuntimeError.volumeNotFound(excerpt(volume.name))
                 }
                 volumes.append(KnownVolume(Volume(found), isOwn: found.isOwn))
             }
@@ -78,7 +79,7 @@ extension DockerEngine {
             let path = "/networks/\(percentEncoded(network))"
             guard InstanceName.isValid(network),
                 try await api.find(path, as: ExistingThing.self) != nil
-            else { throw RuntimeError.networkNotFound(InstanceName.printable(network)) }
+            else { throw RuntimeError.networkNotFound(excerpt(network)) }
         }
         if !spec.ports.isEmpty, network != "host" {
             let taken = Set(

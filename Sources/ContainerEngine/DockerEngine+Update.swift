@@ -131,8 +131,7 @@ extension DockerEngine {
     public func setRestart(
         _ id: String, _ policy: ContainerSpec.RestartPolicy
     ) async throws {
-        // Podman has no way to.
-        guard dialect == .docker else { return }
+        guard dialect.canChangeRestartPolicy else { return }
         struct Change: Encodable {
             var restartPolicy: RestartPolicyDocument
 

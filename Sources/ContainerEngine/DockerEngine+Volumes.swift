@@ -1,4 +1,5 @@
 import DevicePolicy
+import PrintableText
 import RuntimeAPI
 
 extension DockerEngine {
@@ -33,10 +34,9 @@ extension DockerEngine {
     public func remove(volume name: String, force: Bool) async throws {
         try await translating {
             guard let volume = try await findVolume(name) else {
-                throw RuntimeError.volumeNotFound(InstanceName.printable(name))
+                throw RuntimeError.volumeNotFound(excerpt(name))
             }
             if !volume.isOwn { try policies.policy.checkForeign("volume \(name)") }
-            // Podman's force would take the containers along.
             let containers = try await containerSummaries(all: true, as: MountingContainer.self)
             if let user = containers.first(where: { $0.mounts(volume: name) }) {
                 throw RuntimeError.volumeInUse(name, container: Self.name(user.summary))
@@ -44,7 +44,7 @@ extension DockerEngine {
             do {
                 try await api.call(
                     "DELETE", "/volumes/\(percentEncoded(name))",
-                    force && dialect == .docker ? [("force", "1")] : [])
+                    force && !dialect.forcedVolumeRemovalTakesContainers ? [("force", "1")] : [])
             } catch let failure as EngineAPI.Failure where failure.status == 404 {
                 throw RuntimeError.volumeNotFound(name)
             } catch let failure as EngineAPI.Failure where failure.status == 409 {
@@ -68,7 +68,7 @@ extension DockerEngine {
         if spec.driver != VolumeSpec.localDriver,
             failure.status == 404 || EngineTexts.saysDriverIsUnknown(failure.message)
         {
-            return RuntimeError.driverNotFound(InstanceName.printable(spec.driver))
+            return RuntimeError.driverNotFound(excerpt(spec.driver))
         }
         if failure.status == 400 {
             return RuntimeError.invalidArgument(field: "options", reason: failure.message)
@@ -82,7 +82,7 @@ extension Volume {
         self.init(
             name: document.name, driver: document.driver ?? VolumeSpec.localDriver,
             options: document.options ?? [:],
-            labels: EngineLabel.hidden(in: document.labels ?? [:]),
+            labels: EngineLabel.visible(of: document.labels ?? [:]),
             created: document.created.flatMap(DockerEngine.unixTime)?.seconds ?? 0)
     }
 }

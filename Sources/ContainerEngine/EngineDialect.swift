@@ -33,6 +33,12 @@ public enum EngineDialect: String, CaseIterable, Sendable {
     /// Whether removing an image by force takes the containers made of it along.
     var forcedImageRemovalTakesContainers: Bool { self == .podman }
 
+    /// Likewise of a volume.
+    var forcedVolumeRemovalTakesContainers: Bool { self == .podman }
+
+    /// Whether a container's restart policy can be changed after it was created.
+    var canChangeRestartPolicy: Bool { self == .docker }
+
     /// Whether only images that the engine fetched itself have digests of manifests; Podman gives
     /// some to all.
     var digestsTellOfFetching: Bool { self == .docker }

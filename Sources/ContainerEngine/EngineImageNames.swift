@@ -8,8 +8,7 @@ extension ImageName {
         guard !text.contains("<none>"), !text.hasPrefix("sha256:"),
             let reference = try? ImageReference(parsing: text).familiar
         else { return nil }
-        self.init(
-            repository: reference.repository, tag: reference.tag ?? ImageReference.defaultTag)
+        self.init(reference)
     }
 
     /// The same name without what engines put in front of it.
@@ -17,9 +16,7 @@ extension ImageName {
     /// - Throws: `RuntimeError.invalidArgument` when it is none.
     public func familiar(_ field: String = "image") throws(RuntimeError) -> ImageName {
         do throws(ImageReferenceError) {
-            let reference = try ImageReference(repository: repository, tag: tag).familiar
-            return ImageName(
-                repository: reference.repository, tag: reference.tag ?? ImageReference.defaultTag)
+            return ImageName(try ImageReference(repository: repository, tag: tag).familiar)
         } catch {
             throw .invalidArgument(field: field, reason: "\(error)")
         }

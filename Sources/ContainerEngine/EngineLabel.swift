@@ -15,7 +15,7 @@ enum EngineLabel {
     private static let all = [image, spec, replaces, volume]
 
     /// What clients see: labels without those of ours.
-    static func hidden(in labels: [String: String]) -> [String: String] {
+    static func visible(of labels: [String: String]) -> [String: String] {
         var visible = labels
         for label in all { visible[label] = nil }
         return visible

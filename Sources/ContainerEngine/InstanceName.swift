@@ -1,4 +1,5 @@
 import OCI
+import PrintableText
 import RuntimeAPI
 
 /// The rule for names of containers, which both engines have.
@@ -33,7 +34,7 @@ public enum InstanceName {
         guard isValid(name) else {
             throw .invalidArgument(
                 field: "instance_name",
-                reason: "'\(printable(name))' is not 2 to \(longest) letters, digits, '_', '.' "
+                reason: "'\(excerpt(name))' is not 2 to \(longest) letters, digits, '_', '.' "
                     + "and '-', beginning with a letter or digit")
         }
         guard !UpdateName.isOne(name) else {
@@ -49,9 +50,6 @@ public enum InstanceName {
         let padding = String(repeating: "0", count: 8 - number.count)
         return "\(last.prefix(longest - 9))-\(padding)\(number)"
     }
-
-    /// What somebody gave as a name, fit for a message.
-    static func printable(_ text: String) -> String { ImageReferenceError.printable(text) }
 
     private static func isAlphanumeric(_ byte: UInt8) -> Bool {
         switch byte {

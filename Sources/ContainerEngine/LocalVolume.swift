@@ -1,4 +1,5 @@
 import Glibc
+import PrintableText
 import RuntimeAPI
 
 /// What can be said of a volume to be before the engine is asked: engines take nearly anything,
@@ -11,7 +12,7 @@ enum LocalVolume {
         guard spec.name.isEmpty || InstanceName.isValid(spec.name) else {
             throw .invalidArgument(
                 field: "name",
-                reason: "'\(InstanceName.printable(spec.name))' cannot be a volume's name")
+                reason: "'\(excerpt(spec.name))' cannot be a volume's name")
         }
         if spec.labels.keys.contains("") {
             throw .invalidArgument(field: "labels", reason: "a label has no name")
@@ -21,7 +22,7 @@ enum LocalVolume {
         for key in spec.options.keys.sorted() where !mountOptions.contains(key) {
             throw .invalidArgument(
                 field: "options",
-                reason: "'\(InstanceName.printable(key))' is none of type, o and device")
+                reason: "'\(excerpt(key))' is none of type, o and device")
         }
         let device = spec.options["device"] ?? ""
         // mount(8), which Podman runs, would take a dash for an option.
@@ -38,10 +39,10 @@ enum LocalVolume {
         guard device.hasPrefix("/") else {
             throw .invalidArgument(
                 field: "options",
-                reason: "'\(InstanceName.printable(device))' is not an absolute path")
+                reason: "'\(excerpt(device))' is not an absolute path")
         }
         guard access(device, F_OK) == 0 else {
-            throw .pathNotFound(InstanceName.printable(device))
+            throw .pathNotFound(excerpt(device))
         }
     }
 

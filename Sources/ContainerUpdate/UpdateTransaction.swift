@@ -1,4 +1,5 @@
 import ContainerEngine
+import PrintableText
 import RuntimeAPI
 import SystemIO
 
@@ -95,9 +96,8 @@ struct UpdateTransaction {
         guard let lines = try? await engine.lastLines(of: id), !lines.isEmpty else {
             return reason
         }
-        let text = lines.unicodeScalars.map { $0.value < 0x20 && $0 != "\n" ? "?" : String($0) }
-        var quoted = text.joined()
-        while quoted.last?.isNewline ?? false { quoted.removeLast() }
+        let quoted = lines.split(whereSeparator: \.isNewline).map { printable(String($0)) }
+            .joined(separator: "\n")
         return "\(reason); its last lines: \(quoted)"
     }
 }

@@ -8,10 +8,7 @@ extension ImageName {
     /// - Throws: ``RequestError``.
     init(requested name: String, tag: String, field: String = "name") throws(RequestError) {
         do throws(ImageReferenceError) {
-            let reference = try ImageReference(
-                repository: name, tag: tag.isEmpty ? ImageReference.defaultTag : tag)
-            self.init(
-                repository: reference.repository, tag: reference.tag ?? ImageReference.defaultTag)
+            self.init(try ImageReference(repository: name, tag: tag.isEmpty ? nil : tag))
         } catch {
             throw RequestError(error.part == .tag ? "tag" : field, "\(error)")
         }

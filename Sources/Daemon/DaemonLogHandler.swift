@@ -1,6 +1,7 @@
 import FoundationEssentials
 import Glibc
 import Logging
+import PrintableText
 import SystemIO
 
 /// Writes a daemon's log messages in one of the formats.
@@ -57,7 +58,7 @@ public struct DaemonLogHandler: LogHandler {
         line += ": "
         // What is usual needs no mark.
         if level != .info { line += "\(level): " }
-        line += Self.printable(message)
+        line += Self.escaped(message)
         for (key, value) in pairs {
             line += " "
             line += key
@@ -138,36 +139,28 @@ public struct DaemonLogHandler: LogHandler {
                 default: true
                 }
             }
-        if isPlain { return printable(text) }
-        let escaped = text.unicodeScalars.map {
+        if isPlain { return escaped(text) }
+        let marked = text.unicodeScalars.map {
             ["\"", "\\"].contains($0) ? "\\\($0)" : String($0)
         }
-        return "\"\(printable(escaped.joined()))\""
+        return "\"\(escaped(marked.joined()))\""
     }
 
     /// Without control characters, so that nobody can write a line of the log but the daemon.
-    private static func printable(_ text: String) -> String {
+    private static func escaped(_ text: String) -> String {
         // What needs a look at its scalars is rare.
         if text.utf8.allSatisfy({ (0x20..<0x7F).contains($0) }) { return text }
-        guard text.unicodeScalars.contains(where: isControl) else { return text }
+        guard text.unicodeScalars.contains(where: \.isObeyed) else { return text }
         return text.unicodeScalars.map {
             switch $0 {
             case "\n": "\\n"
             case "\r": "\\r"
             case "\t": "\\t"
-            case let scalar where isControl(scalar):
+            case let scalar where scalar.isObeyed:
                 "\\x" + (scalar.value < 16 ? "0" : "") + String(scalar.value, radix: 16)
             case let scalar: String(scalar)
             }
         }.joined()
-    }
-
-    /// What moves the cursor or begins a line, somewhere.
-    private static func isControl(_ scalar: Unicode.Scalar) -> Bool {
-        switch scalar.value {
-        case 0..<0x20, 0x7F...0x9F, 0x2028, 0x2029: true
-        default: false
-        }
     }
 
     private static let writeToStandardError: @Sendable ([UInt8]) -> Void = { bytes in

@@ -1,4 +1,5 @@
 import Glibc
+import PrintableText
 import SystemIO
 
 /// A file that lists devices, one a line:
@@ -92,7 +93,7 @@ public struct TargetsFile: Sendable {
         guard let text = String(validating: word, as: UTF8.self) else {
             throw FleetError("it is not UTF-8")
         }
-        guard text.unicodeScalars.allSatisfy({ $0.properties.generalCategory != .control }) else {
+        guard !text.unicodeScalars.contains(where: \.isObeyed) else {
             throw FleetError("there is a control character")
         }
         return text

@@ -40,7 +40,7 @@ final class HTTP2Stream {
 
     // Outbound
     private var sending = Sending.idle
-    private var outbound = OutboundBuffer()
+    private var outbound = OutboundMessages()
     private var writers: [CheckedContinuation<Void, any Error>] = []
 
     /// Since when there is something to send of which nothing has gone out; nil when there is

@@ -107,7 +107,8 @@ public final class HealthMonitor {
             return await question.value
         }
         let question = EventLoop.task { [self] in
-            let isWell = await answerInTime()
+            // No answer in time is a bad one.
+            let isWell = await EventLoop.result(within: patience) { [ask] in await ask() } ?? false
             if isWell != self.isWell {
                 self.isWell = isWell
                 wakeAll()
@@ -116,19 +117,6 @@ public final class HealthMonitor {
         }
         self.question = question
         await question.value
-    }
-
-    private func answerInTime() async -> Bool {
-        await withTaskGroup(of: Bool.self) { [ask, patience] group in
-            group.addTask(executorPreference: EventLoopExecutor.shared) { await ask() }
-            group.addTask(executorPreference: EventLoopExecutor.shared) {
-                try? await EventLoop.sleep(for: patience)
-                return false
-            }
-            let first = await group.next()
-            group.cancelAll()
-            return first ?? false
-        }
     }
 
     /// Whether questions are asked by themselves.

@@ -3,6 +3,7 @@ import FoundationEssentials
 import HTTPClient
 import ImageStream
 import OCI
+import PrintableText
 import SystemIO
 
 /// A document and what its digest is of.
@@ -44,7 +45,7 @@ extension RegistryClient {
             throw FetchError.noPlatform(
                 wanted: platform,
                 found: index.manifests.compactMap(\.platform).prefix(Self.mostPlatformsTold).map {
-                    WebClient.printable($0.description)
+                    excerpt($0.description)
                 })
         }
         let (inner, innerType) = try await document("manifests/\(chosen.digest)", what)

@@ -1,5 +1,6 @@
 import FoundationEssentials
 import HTTPClient
+import PrintableText
 import ServerAddress
 import SystemIO
 
@@ -26,6 +27,8 @@ final class WebClient {
     private static let mostRedirects = 5
     /// An error document, which is read for its message.
     private static let largestDocument = 1 << 20
+    /// Characters of a server's own words that are told.
+    private static let longestReason = 200
 
     /// A failure that may pass.
     struct Temporary: Error {
@@ -181,13 +184,6 @@ final class WebClient {
         guard let document = try? JSONDecoder().decode(Document.self, from: Data(body)),
             let message = document.errors.first?.message, !message.isEmpty
         else { return "" }
-        return " (\(printable(message)))"
-    }
-
-    /// What a server sent, fit for a message.
-    static func printable(_ text: String) -> String {
-        text.unicodeScalars.prefix(200).map {
-            $0.value < 0x20 || (0x7F...0x9F).contains($0.value) ? "?" : String($0)
-        }.joined()
+        return " (\(excerpt(message, upTo: longestReason)))"
     }
 }

@@ -10,9 +10,7 @@ extension Runtime.AttachSignatures.Parameters {
         let hasAny = found.map { !$0.signatures.isEmpty } ?? false
         self.init(
             image: image.configDigest.description,
-            name: ImageName(
-                repository: image.name.repository,
-                tag: image.name.tag ?? ImageReference.defaultTag),
+            name: ImageName(image.name),
             manifest: hasAny ? found.map { Data($0.manifest) } : nil,
             index: hasAny ? found?.index.map { Data($0) } : nil,
             signatures: (found?.signatures ?? []).map {

@@ -58,12 +58,9 @@ public final class ImageLoad {
             }
         }
         loading = EventLoop.task {
-            let image = name.map {
-                ImageName(
-                    repository: $0.repository, tag: $0.tag ?? ImageReference.defaultTag)
-            }
             do {
-                return try await runtime.load(try input.take(), as: image, fetched: fetched)
+                return try await runtime.load(
+                    try input.take(), as: name.map { ImageName($0) }, fetched: fetched)
             } catch {
                 loadFailure.note(error)
                 interrupt()

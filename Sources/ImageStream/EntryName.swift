@@ -1,4 +1,5 @@
 import OCI
+import PrintableText
 
 /// The name of an archive's entry, checked: a relative path that stays inside the archive.
 struct EntryName: Hashable, Sendable {
@@ -10,12 +11,10 @@ struct EntryName: Hashable, Sendable {
 
     init(_ text: String) throws(ImageStreamError) {
         guard text.utf8.count <= Self.longest else {
-            throw .unsafeEntry(String(text.prefix(80)) + "…", reason: "has too long a name")
+            throw .unsafeEntry(excerpt(text), reason: "has too long a name")
         }
         guard text.utf8.allSatisfy({ $0 >= 0x20 && $0 != 0x7F }) else {
-            throw .unsafeEntry(
-                String(text.unicodeScalars.map { $0.value < 0x20 ? "?" : Character($0) }),
-                reason: "has a control character in its name")
+            throw .unsafeEntry(printable(text), reason: "has a control character in its name")
         }
         guard text.utf8.first != UInt8(ascii: "/") else {
             throw .unsafeEntry(text, reason: "has an absolute path")

@@ -1,3 +1,5 @@
+import PrintableText
+
 /// Reads a JSON object to the last key: what nobody asked for is an error, so that a misspelt key
 /// in a policy does not pass for one that is not there.
 ///
@@ -9,11 +11,7 @@ public struct JSONObjectReader {
 
         /// What it quotes of the text may hold anything, and terminals obey some of it.
         public init(_ description: String) {
-            self.description = String(
-                String.UnicodeScalarView(
-                    description.unicodeScalars.map {
-                        $0.properties.generalCategory == .control ? "\u{FFFD}" : $0
-                    }))
+            self.description = printable(description)
         }
     }
 

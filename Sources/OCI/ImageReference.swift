@@ -1,3 +1,5 @@
+import PrintableText
+
 /// A name for an image, with a tag, a digest or both: `registry:5000/apps/web:1.2@sha256:…`
 /// (the grammar of the distribution project's `reference` package).
 public struct ImageReference: Hashable, Sendable, CustomStringConvertible {
@@ -199,16 +201,7 @@ public struct ImageReferenceError: Error, Hashable, Sendable, CustomStringConver
 
     init(_ part: Part, _ text: String) {
         self.part = part
-        self.text = Self.printable(text)
-    }
-
-    /// What somebody gave as a name, fit for a message: cut where it is long, without control
-    /// characters.
-    public static func printable(_ text: String) -> String {
-        let shown = text.unicodeScalars.prefix(80).map {
-            $0.value < 0x20 || $0.value == 0x7F ? "?" : String($0)
-        }
-        return shown.joined() + (text.unicodeScalars.count > 80 ? "…" : "")
+        self.text = excerpt(text)
     }
 
     public var description: String {

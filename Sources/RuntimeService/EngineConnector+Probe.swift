@@ -13,18 +13,7 @@ extension EngineConnector {
     /// - Parameter patience: how long the answer may take.
     /// - Returns: nil when none came.
     func probe(patience: Duration = .seconds(5)) async -> Health? {
-        await withTaskGroup(of: Health?.self) { group in
-            group.addTask(executorPreference: EventLoopExecutor.shared) {
-                await self.ask()
-            }
-            group.addTask(executorPreference: EventLoopExecutor.shared) {
-                try? await EventLoop.sleep(for: patience)
-                return nil
-            }
-            let first = await group.next()
-            group.cancelAll()
-            return first ?? nil
-        }
+        await EventLoop.result(within: patience) { [self] in await ask() } ?? nil
     }
 
     private func ask() async -> Health? {

@@ -1,6 +1,3 @@
-import CSystem
-import Glibc
-
 /// Isolation to the process's network thread.
 ///
 /// State marked `@EventLoop` is touched by that thread alone; callbacks of C libraries driven

@@ -1,6 +1,3 @@
-import CSystem
-import Glibc
-
 extension EventLoop {
     /// Calls a handler once, after a delay, unless cancelled before.
     @EventLoop

@@ -1,3 +1,5 @@
+import PrintableText
+
 /// Rows in aligned columns, for people.
 public struct Table {
     private var rows: [[String]]

@@ -32,7 +32,7 @@ struct IncomingCall: Decodable {
             target = .failure(.methodNotImplemented(method))
             return
         }
-        guard let services = decoder.userInfo[Registry.key] as? Registry else {
+        guard let services = decoder.userInfo[MethodTable.key] as? MethodTable else {
             target = .failure(.methodNotFound(method))
             return
         }
@@ -49,8 +49,8 @@ struct IncomingCall: Decodable {
 }
 
 /// The services of a server, by the names of their methods.
-final class Registry: Sendable {
-    static let key = CodingUserInfoKey.registry
+final class MethodTable: Sendable {
+    static let key = CodingUserInfoKey.methods
 
     let interfaces: [String: String]
     private let handlers: [String: Handler]
@@ -73,8 +73,8 @@ final class Registry: Sendable {
 }
 
 extension CodingUserInfoKey {
-    fileprivate static let registry: CodingUserInfoKey = {
-        guard let key = CodingUserInfoKey(rawValue: "org.containerz.varlink.registry") else {
+    fileprivate static let methods: CodingUserInfoKey = {
+        guard let key = CodingUserInfoKey(rawValue: "org.containerz.varlink.methods") else {
             preconditionFailure("any text makes a key")
         }
         return key

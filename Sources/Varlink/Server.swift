@@ -7,7 +7,7 @@ public final class Server {
     /// limit of 1024 descriptors with a descriptor or two passed on each.
     public nonisolated static let maximumConnections = 256
 
-    private let registry: Registry
+    private let methods: MethodTable
     private let report: @Sendable (any Error) -> Void
     private let onCallEnd: @Sendable @EventLoop (AnsweredCall) -> Void
     private var connections: [ObjectIdentifier: ServerConnection] = [:]
@@ -26,7 +26,7 @@ public final class Server {
         onCallEnd: @escaping @Sendable @EventLoop (AnsweredCall) -> Void = { _ in },
         report: @escaping @Sendable (any Error) -> Void = { _ in }
     ) {
-        registry = Registry(
+        methods = MethodTable(
             services + [Introspection.service(information, describing: services)])
         self.onCallEnd = onCallEnd
         self.report = report
@@ -93,7 +93,7 @@ public final class Server {
     private func makeConnection(
         _ socket: consuming StreamSocket
     ) throws(SystemError) -> ServerConnection {
-        let connection = try ServerConnection(socket, registry: registry, onCallEnd: onCallEnd)
+        let connection = try ServerConnection(socket, methods: methods, onCallEnd: onCallEnd)
         let key = ObjectIdentifier(connection)
         connections[key] = connection
         connection.onEnd = { [weak self] failure in

@@ -5,7 +5,7 @@ import SystemIO
 @EventLoop
 final class ServerConnection {
     private let channel: MessageChannel
-    private let registry: Registry
+    private let methods: MethodTable
     private let onCallEnd: @Sendable @EventLoop (AnsweredCall) -> Void
     private let decoder = JSONDecoder()
     private var task: Task<Void, Never>?
@@ -17,13 +17,13 @@ final class ServerConnection {
     private enum Activity { case idle, answering, oneway }
 
     init(
-        _ socket: consuming StreamSocket, registry: Registry,
+        _ socket: consuming StreamSocket, methods: MethodTable,
         onCallEnd: @escaping @Sendable @EventLoop (AnsweredCall) -> Void
     ) throws(SystemError) {
-        self.registry = registry
+        self.methods = methods
         self.onCallEnd = onCallEnd
         channel = try MessageChannel(socket)
-        decoder.userInfo[Registry.key] = registry
+        decoder.userInfo[MethodTable.key] = methods
         channel.onHangup = { [weak self] in self?.hungUp() }
     }
 
@@ -95,7 +95,7 @@ final class ServerConnection {
 
     private func ended(_ call: IncomingCall, _ exchange: Exchange) {
         // A client can make up any name.
-        let method = registry.serves(call.method) ? call.method : nil
+        let method = methods.serves(call.method) ? call.method : nil
         onCallEnd(AnsweredCall(method: method, outcome: exchange.outcome))
     }
 }

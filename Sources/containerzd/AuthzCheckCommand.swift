@@ -1,5 +1,6 @@
 import ArgumentParser
 import Authorization
+import Glibc
 import SystemIO
 
 struct AuthzCheckCommand: ParsableCommand {
@@ -32,7 +33,7 @@ struct AuthzCheckCommand: ParsableCommand {
     var headers: [String] = []
 
     /// sysexits.h: not allowed.
-    private static let denied = ExitCode(77)
+    private static let denied = ExitCode(EX_NOPERM)
 
     func validate() throws {
         guard principals.isEmpty == (method == nil) else {

@@ -1,5 +1,6 @@
 import ArgumentParser
 import FoundationEssentials
+import Glibc
 import Janitor
 import Logging
 import Schedule
@@ -10,7 +11,7 @@ import SystemIO
 @EventLoop
 final class CleaningSession {
     /// sysexits.h.
-    private static let unavailable = ExitCode(69)
+    private static let unavailable = ExitCode(EX_UNAVAILABLE)
 
     private let janitor: Janitor
     private let lock: String

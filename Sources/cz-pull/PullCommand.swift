@@ -111,8 +111,8 @@ struct PullCommand: ParsableCommand {
     }
 
     /// sysexits.h.
-    private static let unavailable = ExitCode(69)
-    private static let notAllowed = ExitCode(77)
+    private static let unavailable = ExitCode(EX_UNAVAILABLE)
+    private static let notAllowed = ExitCode(EX_NOPERM)
 
     func validate() throws {
         guard load != (output != nil) else {

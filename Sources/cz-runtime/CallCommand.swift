@@ -37,7 +37,7 @@ struct CallCommand: ParsableCommand {
     var file: String?
 
     /// sysexits.h.
-    private static let unavailable = ExitCode(69)
+    private static let unavailable = ExitCode(EX_UNAVAILABLE)
 
     mutating func validate() throws {
         guard case .object = try? JSONValue(parsing: parameters) else {

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Glibc
 import SystemIO
 
 struct RuntimeCommand: ParsableCommand {
@@ -10,7 +11,7 @@ struct RuntimeCommand: ParsableCommand {
         defaultSubcommand: ServeCommand.self)
 
     /// Exit codes besides 0 and 1 (sysexits.h).
-    static let notPermitted = ExitCode(77)
+    static let notPermitted = ExitCode(EX_NOPERM)
 }
 
 /// Says what went wrong, on standard error.

@@ -4,15 +4,15 @@ import Fleet
 import GRPCCore
 import GRPCTransport
 import Glibc
+import PrintableText
 import SystemIO
-import TextTable
 
 /// What all commands do alike: connect, carry out, report, exit.
 enum Program {
     /// sysexits.h, and for a part that failed one that nothing else uses.
     static let partlyFailed = ExitCode(2)
-    static let unreachable = ExitCode(69)
-    static let notAllowed = ExitCode(77)
+    static let unreachable = ExitCode(EX_UNAVAILABLE)
+    static let notAllowed = ExitCode(EX_NOPERM)
 
     /// Runs `body` with a connection to the device, or to each of several.
     ///

@@ -1,5 +1,6 @@
 import ContainerzClient
 import Fleet
+import PrintableText
 import Synchronization
 import TextTable
 

@@ -46,7 +46,7 @@ import Testing
 
     @Test(arguments: [1, 4, 5, 6, 64])
     func whatGoesOutIsFramed(pieces: Int) {
-        var buffer = OutboundBuffer()
+        var buffer = OutboundMessages()
         let sent: [[UInt8]] = [[], Array(0..<100), [7], []]
         for message in sent { buffer.append(MessageBytes(message)) }
         var bytes: [UInt8] = []

@@ -36,16 +36,4 @@ struct TableTests {
         #expect(second.text(alignedWith: &widths).utf8.count < 100)
         #expect(first.text(alignedWith: &widths).utf8.count > 100_000)
     }
-
-    @Test(arguments: [
-        ("a\nb\r\n", "a b  "), ("\u{9B}2J", "?2J"), ("x\u{202E}y\u{2066}", "x?y?"),
-        ("\u{2028}\u{7F}", "??"), ("grün 日本 👩‍🚀", "grün 日本 👩‍🚀"),
-    ])
-    func textOfOthersStaysOnItsLine(text: String, printed: String) {
-        #expect(printable(text) == printed)
-    }
-
-    @Test func tabsMayStay() {
-        #expect(printable("a\tb\u{1B}", keepingTabs: true) == "a\tb?")
-    }
 }

@@ -1,5 +1,5 @@
 /// Messages waiting to become DATA frames, framed as they are read out.
-struct OutboundBuffer {
+struct OutboundMessages {
     private var messages: [MessageBytes] = []
     /// The first message not read out yet; those before it are done with.
     private var head = 0
@@ -14,7 +14,7 @@ struct OutboundBuffer {
     }
 
     mutating func removeAll() {
-        self = OutboundBuffer()
+        self = OutboundMessages()
     }
 
     /// Moves up to `destination.count` bytes out.
