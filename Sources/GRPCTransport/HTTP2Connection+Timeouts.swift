@@ -18,10 +18,18 @@ extension HTTP2Connection {
         timers.header = nil
     }
 
+    /// The server is about to stop, and waits no longer than this for what does not get out.
+    func hurry(_ timeout: Duration) {
+        stallTimeout = min(stallTimeout ?? timeout, timeout)
+        guard timers.stall != nil else { return }
+        timers.stall?.cancel()
+        findStall(timeout)
+    }
+
     /// Looks for what does not get out, as long as something waits to; a timer that finds all
     /// well costs less than one for each message.
     func watchForStall() {
-        guard let timeout = configuration.stallTimeout, timers.stall == nil else { return }
+        guard let timeout = stallTimeout, timers.stall == nil else { return }
         if case .closed = state { return }
         timers.stall = EventLoop.Timer(after: timeout) { [weak self] in self?.findStall(timeout) }
     }

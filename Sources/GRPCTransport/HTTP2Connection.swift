@@ -26,6 +26,8 @@ final class HTTP2Connection {
     var streams: [Int32: HTTP2Stream] = [:]
     var output = OutputBuffer()
     var timers = HTTP2Timers()
+    /// How long bytes may wait to be sent without any of them going out; nil for ever.
+    var stallTimeout: Duration?
     var roundTrip = RoundTrip()
     var isFlushScheduled = false
     var isReading = false
@@ -50,6 +52,7 @@ final class HTTP2Connection {
         self.channel = channel
         self.isServer = isServer
         self.configuration = configuration
+        stallTimeout = configuration.stallTimeout
         self.delegate = delegate
         conduct = configuration.limits.conduct.map { PeerConduct($0, at: .now) }
     }

@@ -79,6 +79,10 @@ public struct HTTP2ServerTransport: ServerTransport {
         public var keepaliveTimeout: Duration = .seconds(20)
         /// How long RPCs may go on after ``beginGracefulShutdown()``.
         public var drainTimeout: Duration = .seconds(20)
+        /// What ``requestTimeout``, whose RPCs end with UNAVAILABLE then, and ``stallTimeout`` come
+        /// down to after ``beginGracefulShutdown()``: whoever says nothing, or reads nothing, does
+        /// not keep others from the server that comes next.
+        public var lastTimeout: Duration = .seconds(5)
 
         public init() {}
     }

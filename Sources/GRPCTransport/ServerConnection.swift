@@ -15,13 +15,16 @@ final class ServerConnection: HTTP2ConnectionDelegate {
     private var connection: HTTP2Connection?
     private var identity = PeerIdentity(isSecure: false)
     private var calls: [Int32: ServerStream] = [:]
-    /// Of these, those that came with the bytes just being read. Their handlers begin after that, and not at all where the same bytes break the stream off: to open one and to reset it
-    /// costs a peer next to nothing (CVE-2023-44487).
+    /// Of these, those that came with the bytes just being read. Their handlers begin after that,
+    /// and not at all where the same bytes break the stream off: to open one and to reset it costs a
+    /// peer next to nothing (CVE-2023-44487).
     private var newcomers: [(call: ServerStream, stream: HTTP2Stream)] = []
     private var idleTimer: EventLoop.Timer?
     /// Until an RPC has to have been let in.
     private var loginTimer: EventLoop.Timer?
     private let timeouts: Timeouts
+    /// See ``HTTP2ServerTransport/Configuration/lastTimeout``; nil until the server is to stop.
+    private var lastTimeout: Duration?
     /// Since when it is up.
     private var readySince = ContinuousClock.now
     private var isReady = false
@@ -75,6 +78,16 @@ final class ServerConnection: HTTP2ConnectionDelegate {
     var held: Int { connection?.held ?? 0 }
 
     func drain() { connection?.drain() }
+
+    /// Likewise, since the server stops: it waits only so long for more of a request, or for what does
+    /// not get out.
+    func stop(after timeout: Duration) {
+        drain()
+        lastTimeout = timeout
+        connection?.hurry(timeout)
+        for call in calls.values { call.hurry(timeout) }
+    }
+
     /// Closes it without a complaint.
     func drop() { connection?.close(nil) }
     func close(_ error: any Error) { connection?.close(error) }
@@ -108,6 +121,7 @@ final class ServerConnection: HTTP2ConnectionDelegate {
             let call = ServerStream(
                 stream, head: head, peer: identity, on: connection,
                 requestTimeout: timeouts.request)
+            if let lastTimeout { call.hurry(lastTimeout) }
             calls[stream.identifier] = call
             idleTimer?.cancel()
             let identifier = stream.identifier

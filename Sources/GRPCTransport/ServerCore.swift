@@ -183,7 +183,9 @@ final class ServerCore {
         case .listening(let calls):
             state = .draining(calls)
             for endpoint in endpoints { endpoint.listener.close() }
-            for connection in connections.values { connection.drain() }
+            for connection in connections.values {
+                connection.stop(after: configuration.lastTimeout)
+            }
             if connections.isEmpty { return finish() }
             drainTimer = EventLoop.Timer(after: configuration.drainTimeout) { [weak self] in
                 self?.stop()

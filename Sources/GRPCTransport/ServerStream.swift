@@ -10,7 +10,8 @@ final class ServerStream {
     private let connection: HTTP2Connection
     private var deadline: EventLoop.Timer?
     /// How long nothing of the request may come while the handler waits for it; nil for ever.
-    private let requestTimeout: Duration?
+    private var requestTimeout: Duration?
+    private var isServerStopping = false
     private var silenceTimer: EventLoop.Timer?
     private var cancellation: ServerContext.RPCCancellationHandle?
     private var isBroken = false
@@ -103,8 +104,19 @@ final class ServerStream {
         guard silence >= requestTimeout else {
             return lookForSilence(after: requestTimeout - silence)
         }
+        if isServerStopping {
+            return fail(Status(code: .unavailable, message: "the server is stopping"))
+        }
         let message = "nothing of the request came for \(requestTimeout)"
         fail(Status(code: .deadlineExceeded, message: message))
+    }
+
+    /// The server is about to stop, and waits no longer than this for more of the request.
+    func hurry(_ timeout: Duration) {
+        isServerStopping = true
+        requestTimeout = min(requestTimeout ?? timeout, timeout)
+        silenceTimer?.cancel()
+        findSilence()
     }
 
     /// Ends the RPC with a status at once and tells the handler to stop.

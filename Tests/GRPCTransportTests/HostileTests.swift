@@ -78,6 +78,27 @@ import Testing
         #expect(error?.code == .deadlineExceeded)
     }
 
+    @Test func whoeverSaysNothingKeepsNoServerFromStopping() async throws {
+        var configuration = HTTP2ServerTransport.Configuration()
+        configuration.lastTimeout = .milliseconds(100)
+        configuration.drainTimeout = .seconds(3600)
+        let error = await #expect(throws: RPCError.self) {
+            try await withEcho(server: configuration) { client, server, _ in
+                try await client.bidirectionalStreaming(
+                    request: StreamingClientRequest { writer in
+                        try await writer.write([1])
+                        try await EventLoop.sleep(for: .seconds(3600))
+                    }, descriptor: .test("Echo"), serializer: Plain(), deserializer: Plain(),
+                    options: .defaults
+                ) { response in
+                    for try await _ in response.messages { server.beginGracefulShutdown() }
+                }
+            }
+        }
+        #expect(error?.code == .unavailable)
+        #expect(error?.message == "the server is stopping")
+    }
+
     @Test func aHandlerThatDoesNotAskWaitsForNothing() async throws {
         var configuration = HTTP2ServerTransport.Configuration()
         configuration.requestTimeout = .milliseconds(50)

@@ -1,8 +1,11 @@
 """gRPC's health service, with the client that comes with Python's gRPC."""
 
+import threading
+
 import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from conftest import engine_socket, need
 from gnoi import DEADLINE, Code, code_of, status_of
@@ -44,9 +47,9 @@ class Device:
         return Daemon("cz-runtime", "--socket", self.socket, "--engine-socket", self.relay.path,
                       "--engine", "docker", "--state-dir", self.folder / "state")
 
-    def front(self):
+    def front(self, *options):
         return Daemon("containerzd", "--insecure", "--listen", self.address,
-                      "--runtime-socket", self.socket)
+                      "--runtime-socket", self.socket, *options)
 
 
 @pytest.fixture
@@ -108,9 +111,26 @@ def test_a_server_that_stops_serves_nothing(device):
     device.relay.close()
 
 
+def test_whoever_says_nothing_keeps_no_server_from_stopping(device):
+    with device.front() as front, grpc.insecure_channel(device.address) as channel:
+        silent = threading.Event()
+        stub = reflection_pb2_grpc.ServerReflectionStub(channel)
+
+        def questions():
+            yield reflection_pb2.ServerReflectionRequest(list_services="")
+            silent.wait(120)
+        conversation = stub.ServerReflectionInfo(questions(), timeout=DEADLINE)
+        assert next(conversation).list_services_response.service
+        front.process.terminate()
+        assert status_of(list, conversation) == (Code.UNAVAILABLE, "the server is stopping")
+        silent.set()
+
+
 def test_watches_come_and_go(device):
     device.relay.open()
-    with device.runtime(), device.front(), grpc.insecure_channel(device.address) as channel:
+    # A fast machine breaks off more of them in a second than a client may.
+    with device.runtime(), device.front("--max-resets", "1000"), grpc.insecure_channel(
+            device.address) as channel:
         health = Health(channel)
         for _ in range(300):
             watch = health.watch()

@@ -1,6 +1,7 @@
 """Log: every byte, in order, as valid text; followed to the end."""
 
 import concurrent.futures
+import contextlib
 import threading
 import time
 
@@ -161,6 +162,20 @@ def test_following_ends_when_the_container_is_removed(device, image, unique):
     assert "".join(message.msg for message in call) in ("", "stopping\n")
 
 
+@contextlib.contextmanager
+def daemons_of_their_own(stack, folder):
+    """A cz-runtime and a containerzd to be stopped, beside the engine of the others; a channel."""
+    runtime_socket, address = folder / "runtime.sock", f"unix:{folder}/front.sock"
+    with Daemon(
+            "cz-runtime", "--socket", runtime_socket, "--engine", stack.engine,
+            "--engine-socket", engine_socket(stack.engine),
+            "--state-dir", folder / "state") as runtime, Daemon(
+            "containerzd", "--insecure", "--listen", address,
+            "--runtime-socket", runtime_socket) as front, grpc.insecure_channel(
+            address) as channel:
+        yield runtime, front, channel
+
+
 @pytest.mark.parametrize("leaving, reason", [
     ("containerzd", "the server is stopping"),
     ("cz-runtime", "the container engine is not available: cz-runtime is stopping")])
@@ -168,14 +183,7 @@ def test_following_keeps_no_daemon_from_stopping(
         device, stack, image, unique, tmp_path, leaving, reason):
     name = unique()
     device.start(image, name, cmd="sh -c 'echo begin; exec sleep 1000'")
-    runtime_socket, address = tmp_path / "runtime.sock", f"unix:{tmp_path}/front.sock"
-    with Daemon(
-            "cz-runtime", "--socket", runtime_socket, "--engine", stack.engine,
-            "--engine-socket", engine_socket(stack.engine),
-            "--state-dir", tmp_path / "state") as runtime, Daemon(
-            "containerzd", "--insecure", "--listen", address,
-            "--runtime-socket", runtime_socket) as front, grpc.insecure_channel(
-            address) as channel:
+    with daemons_of_their_own(stack, tmp_path) as (runtime, front, channel):
         calls = [Device(channel).log(name, follow=True) for _ in range(3)]
         for call in calls:
             assert next(call).msg == "begin\n"
@@ -185,6 +193,28 @@ def test_following_keeps_no_daemon_from_stopping(
             assert status_of(list, call) == (Code.UNAVAILABLE, reason)
         daemon.process.wait(60)
         assert "when the time was up" not in daemon.text()
+    device.remove(name)
+
+
+def spends_nothing(daemon):
+    before = daemon.processor_seconds()
+    time.sleep(1)
+    return daemon.processor_seconds() == before
+
+
+def test_whoever_does_not_read_keeps_no_daemon_from_stopping(
+        device, stack, image, unique, tmp_path):
+    name = unique()
+    device.start(image, name, cmd="sh -c '/bin/chatter 200000 100; exec sleep 1000'")
+    with daemons_of_their_own(stack, tmp_path) as (_, front, channel):
+        call = Device(channel).log(name, follow=True)
+        next(call)
+        wait_until(lambda: spends_nothing(front), "the log to come to a stand")
+        front.process.terminate()
+        front.process.wait(60)
+        # What had come already is still there to be read.
+        assert status_of(list, call)[0] is Code.UNAVAILABLE
+        assert "nothing that waits to be sent could be for 5.0 seconds" in front.text()
     device.remove(name)
 
 
