@@ -75,7 +75,7 @@ let fuzzers: [Target] =
         fuzzing("MessageDeframer", ["GRPCTransport", grpc]),
         fuzzing("PluginArchive", ["ContentDigest", "ImageStream"]),
         fuzzing("ShellWords", ["ContainerzService"]),
-        fuzzing("TargetsFile", ["Fleet"]),
+        fuzzing("TargetsFile", ["Fleet", "PrintableText"]),
         fuzzing("VarlinkCall", ["Varlink", "RuntimeAPI", "JSON"]),
         fuzzing("VarlinkFraming", ["Varlink"]),
     ]

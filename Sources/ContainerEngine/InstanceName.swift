@@ -1,4 +1,3 @@
-import OCI
 import PrintableText
 import RuntimeAPI
 

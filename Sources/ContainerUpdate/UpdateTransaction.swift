@@ -96,8 +96,9 @@ struct UpdateTransaction {
         guard let lines = try? await engine.lastLines(of: id), !lines.isEmpty else {
             return reason
         }
-        let quoted = lines.split(whereSeparator: \.isNewline).map { printable(String($0)) }
-            .joined(separator: "\n")
-        return "\(reason); its last lines: \(quoted)"
+        var quoted = lines.split(separator: "\n", omittingEmptySubsequences: false)
+            .map { printable(String($0)) }
+        while quoted.last?.isEmpty ?? false { quoted.removeLast() }
+        return "\(reason); its last lines: \(quoted.joined(separator: "\n"))"
     }
 }

@@ -14,7 +14,7 @@ struct EntryName: Hashable, Sendable {
             throw .unsafeEntry(excerpt(text), reason: "has too long a name")
         }
         guard text.utf8.allSatisfy({ $0 >= 0x20 && $0 != 0x7F }) else {
-            throw .unsafeEntry(printable(text), reason: "has a control character in its name")
+            throw .unsafeEntry(text, reason: "has a control character in its name")
         }
         guard text.utf8.first != UInt8(ascii: "/") else {
             throw .unsafeEntry(text, reason: "has an absolute path")

@@ -1,4 +1,5 @@
 import OCI
+import PrintableText
 import SystemIO
 
 /// Why an archive was not passed on. Nothing of it can have been loaded: its manifest is written
@@ -38,8 +39,10 @@ public enum ImageStreamError: Error, Sendable {
 }
 
 extension ImageStreamError: CustomStringConvertible {
-    /// A sentence for the user.
-    public var description: String {
+    /// A sentence for the user, whatever the archive has in its names.
+    public var description: String { printable(sentence) }
+
+    private var sentence: String {
         switch self {
         case .notAnArchive: "this is not an archive: neither tar nor compressed tar"
         case .damaged(let reason): "the archive is damaged: \(reason)"

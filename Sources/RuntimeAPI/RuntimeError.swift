@@ -52,7 +52,7 @@ public enum RuntimeError: InterfaceError, Hashable {
     case insufficientStorage(reason: String)
     /// What was to be cleaned away is in use, or is not what it was when it was looked at.
     case stillNeeded(String, reason: String)
-    /// Nobody answers on the engine's socket.
+    /// Nobody answers on the engine's socket, or cz-runtime is about to stop.
     case engineUnavailable(reason: String)
     /// The engine failed in a way that none of the others describes.
     case engineFailed(reason: String)

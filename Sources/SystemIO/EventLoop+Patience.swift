@@ -3,7 +3,7 @@ extension EventLoop {
     ///
     /// - Parameters:
     ///   - patience: how long it may take; then it is cancelled, upon which it has to end.
-    /// - Returns: nil when it took longer.
+    /// - Returns: nil when it took longer, or whoever asks was cancelled.
     @EventLoop
     public static func result<Success: Sendable>(
         within patience: Duration, of body: @escaping @Sendable @EventLoop () async -> Success

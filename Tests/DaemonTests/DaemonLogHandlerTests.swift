@@ -49,6 +49,7 @@ import Testing
     /// Nobody but the daemon begins a line, moves the cursor or hides what is there.
     @Test(arguments: [
         ("a\nb", "\"a\\nb\""), ("a\r\tb", "\"a\\r\\tb\""), ("\u{1B}[2J", "\"\\x1b[2J\""),
+        ("a\u{202E}b", "a\\x202eb"),
         ("\u{0}", "\"\\x00\""), ("a\u{7F}", "a\\x7f"), ("a\u{85}b", "a\\x85b"),
         ("\u{2028}", "\\x2028"), ("é\u{2029}", "é\\x2029"),
     ])

@@ -60,6 +60,7 @@ struct TargetsFileTests {
             ("a server-name=b server-name=c", "fleet:1: server-name= is there twice"),
             ("a x=1 x=1", "fleet:1: the label x is there twice"),
             ("a x=\u{1B}[2J", "fleet:1: there is a control character"),
+            ("a x=\u{202E}b", "fleet:1: there is a control character"),
         ])
     func mistakes(text: String, message: String) {
         #expect(problem(text) == message)

@@ -1,5 +1,6 @@
 import Fleet
 import FuzzSupport
+import PrintableText
 
 /// What a targets file says is shown in every line about a device: it has no control characters,
 /// and neither has what is said of a file that is none. What was read reads back as itself.
@@ -29,7 +30,6 @@ import FuzzSupport
 
     private static func requirePrintable(_ text: String) {
         require(
-            text.unicodeScalars.allSatisfy { $0.properties.generalCategory != .control },
-            "control characters in '\(text)'")
+            !text.unicodeScalars.contains(where: \.isObeyed), "control characters in '\(text)'")
     }
 }

@@ -15,7 +15,7 @@ import RuntimeAPI
             requireEqual((try? JSONValue(parsing: written)).map(wholeNumbers), wholeNumbers(value))
         }
         let decoder = JSONDecoder()
-        decoder.userInfo[Registry.key] = registry
+        decoder.userInfo[MethodTable.key] = methods
         let data = Data(input.bytes)
         guard let call = try? decoder.decode(IncomingCall.self, from: data) else { return }
         switch call.target {
@@ -34,7 +34,7 @@ import RuntimeAPI
         }
     }
 
-    private static let registry = Registry([service.0])
+    private static let methods = MethodTable([service.0])
     private static let parametersCheck = service.1
 
     private static let service: (Service, [String: @Sendable (Data) -> Void]) = {
