@@ -21,7 +21,6 @@ extension HTTP2Connection {
     /// The server is about to stop, and waits no longer than this for what does not get out.
     func hurry(_ timeout: Duration) {
         stallTimeout = min(stallTimeout ?? timeout, timeout)
-        guard timers.stall != nil else { return }
         timers.stall?.cancel()
         findStall(timeout)
     }
