@@ -96,9 +96,11 @@ struct UpdateTransaction {
         guard let lines = try? await engine.lastLines(of: id), !lines.isEmpty else {
             return reason
         }
-        var quoted = lines.split(separator: "\n", omittingEmptySubsequences: false)
+        // By scalars: to Swift the end of a terminal's line, CR and LF, is one character.
+        var quoted = lines.unicodeScalars
+            .split(separator: "\n", omittingEmptySubsequences: false)
             .map { printable(String($0)) }
-        while quoted.last?.isEmpty ?? false { quoted.removeLast() }
+        while quoted.last?.allSatisfy(\.isWhitespace) ?? false { quoted.removeLast() }
         return "\(reason); its last lines: \(quoted.joined(separator: "\n"))"
     }
 }

@@ -150,13 +150,13 @@ public struct DaemonLogHandler: LogHandler {
     private static func escaped(_ text: String) -> String {
         // What needs a look at its scalars is rare.
         if text.utf8.allSatisfy({ (0x20..<0x7F).contains($0) }) { return text }
-        guard text.unicodeScalars.contains(where: \.isObeyed) else { return text }
+        guard text.unicodeScalars.contains(where: \.controlsTerminal) else { return text }
         return text.unicodeScalars.map {
             switch $0 {
             case "\n": "\\n"
             case "\r": "\\r"
             case "\t": "\\t"
-            case let scalar where scalar.isObeyed:
+            case let scalar where scalar.controlsTerminal:
                 "\\x" + (scalar.value < 16 ? "0" : "") + String(scalar.value, radix: 16)
             case let scalar: String(scalar)
             }

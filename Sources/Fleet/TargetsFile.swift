@@ -93,7 +93,7 @@ public struct TargetsFile: Sendable {
         guard let text = String(validating: word, as: UTF8.self) else {
             throw FleetError("it is not UTF-8")
         }
-        guard !text.unicodeScalars.contains(where: \.isObeyed) else {
+        guard !text.unicodeScalars.contains(where: \.controlsTerminal) else {
             throw FleetError("there is a control character")
         }
         return text

@@ -9,7 +9,7 @@ public func printable(_ text: String, keepingTabs: Bool = false) -> String {
                 switch scalar {
                 case "\t" where keepingTabs: scalar
                 case "\t", "\n", "\r": " "
-                default: scalar.isObeyed ? "?" : scalar
+                default: scalar.controlsTerminal ? "?" : scalar
                 }
             }))
 }
@@ -28,7 +28,7 @@ public func excerpt(_ text: String, upTo length: Int = 80) -> String {
 
 extension Unicode.Scalar {
     /// Whether a terminal does what it says, in place of showing it.
-    public var isObeyed: Bool {
+    public var controlsTerminal: Bool {
         switch value {
         // The controls C0 and C1; separators of lines and paragraphs; embeddings, overrides and
         // isolates of the other direction.

@@ -67,6 +67,8 @@ struct EngineTextsTests {
     ])
     func namesThatNoInstanceHas(name: String) {
         #expect(!InstanceName.isValid(name))
+        let error = #expect(throws: RuntimeError.self) { try InstanceName.check(name) }
+        #expect((error?.description.count).map { $0 < 250 } ?? false)
     }
 
     @Test func namesMadeUp() {

@@ -169,7 +169,9 @@ final class FakeEngine: UpdateEngine, EngineProvider {
         world.containers[id]?.lastExitCode
     }
 
-    func lastLines(of id: String) async throws -> String { "cannot go on\n" }
+    func lastLines(of id: String) async throws -> String {
+        "first\r\n\n\u{1B}[2Jcannot go on\r\n\n"
+    }
 
     func waitForChange(of id: String, atMost duration: Duration) async throws {
         try look()

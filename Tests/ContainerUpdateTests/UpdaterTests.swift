@@ -76,7 +76,8 @@ final class UpdaterTests {
                 return false
             }
             if behaviour == .doesNotStart { return reason.contains("no such program") }
-            return reason.contains("exit code 3") && reason.contains("cannot go on")
+            return reason.contains("exit code 3")
+                && reason.hasSuffix("its last lines: first \n\n?[2Jcannot go on ")
         }
         let box = try survivor()
         #expect(box.details.id == id && box.details.isUp == wasUp)

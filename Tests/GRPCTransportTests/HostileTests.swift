@@ -58,22 +58,29 @@ import Testing
         #expect(headers.size == 10 * (1200 + 32))
     }
 
+    /// Sends one message, and no more until the server has had enough.
+    private func sayOneThing(
+        to configuration: HTTP2ServerTransport.Configuration,
+        onAnswer: @escaping @Sendable (GRPCServer<HTTP2ServerTransport>) -> Void
+    ) async throws {
+        try await withEcho(server: configuration) { client, server, _ in
+            try await client.bidirectionalStreaming(
+                request: StreamingClientRequest { writer in
+                    try await writer.write([1])
+                    try await EventLoop.sleep(for: .seconds(3600))
+                }, descriptor: .test("Echo"), serializer: Plain(), deserializer: Plain(),
+                options: .defaults
+            ) { response in
+                for try await _ in response.messages { onAnswer(server) }
+            }
+        }
+    }
+
     @Test func aRequestThatStopsComingIsEnded() async throws {
         var configuration = HTTP2ServerTransport.Configuration()
         configuration.requestTimeout = .milliseconds(100)
         let error = await #expect(throws: RPCError.self) {
-            try await withEcho(server: configuration) { client, _, _ in
-                try await client.bidirectionalStreaming(
-                    request: StreamingClientRequest { writer in
-                        try await writer.write([1])
-                        // Until the server has had enough.
-                        try await EventLoop.sleep(for: .seconds(3600))
-                    }, descriptor: .test("Echo"), serializer: Plain(), deserializer: Plain(),
-                    options: .defaults
-                ) { response in
-                    for try await _ in response.messages {}
-                }
-            }
+            try await sayOneThing(to: configuration) { _ in }
         }
         #expect(error?.code == .deadlineExceeded)
     }
@@ -83,17 +90,7 @@ import Testing
         configuration.lastTimeout = .milliseconds(100)
         configuration.drainTimeout = .seconds(3600)
         let error = await #expect(throws: RPCError.self) {
-            try await withEcho(server: configuration) { client, server, _ in
-                try await client.bidirectionalStreaming(
-                    request: StreamingClientRequest { writer in
-                        try await writer.write([1])
-                        try await EventLoop.sleep(for: .seconds(3600))
-                    }, descriptor: .test("Echo"), serializer: Plain(), deserializer: Plain(),
-                    options: .defaults
-                ) { response in
-                    for try await _ in response.messages { server.beginGracefulShutdown() }
-                }
-            }
+            try await sayOneThing(to: configuration) { $0.beginGracefulShutdown() }
         }
         #expect(error?.code == .unavailable)
         #expect(error?.message == "the server is stopping")

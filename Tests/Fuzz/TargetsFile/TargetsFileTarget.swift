@@ -30,6 +30,7 @@ import PrintableText
 
     private static func requirePrintable(_ text: String) {
         require(
-            !text.unicodeScalars.contains(where: \.isObeyed), "control characters in '\(text)'")
+            !text.unicodeScalars.contains(where: \.controlsTerminal),
+            "control characters in '\(text)'")
     }
 }
