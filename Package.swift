@@ -135,8 +135,8 @@ let package = Package(
             resources: [.embedInCode("org.containerz.Runtime.varlink")]),
         tests(of: "RuntimeAPI", ["Varlink"]),
 
-        module("DevicePolicy", ["OCI", "JSON", "RuntimeAPI"]),
-        tests(of: "DevicePolicy", ["OCI", "JSON", "RuntimeAPI"]),
+        module("DevicePolicy", ["OCI", "JSON", "PrintableText", "RuntimeAPI", "SystemIO"]),
+        tests(of: "DevicePolicy", ["OCI", "JSON", "PrintableText", "RuntimeAPI", "SystemIO"]),
 
         module(
             "ContainerEngine",

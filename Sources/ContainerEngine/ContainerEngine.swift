@@ -42,6 +42,13 @@ public protocol ContainerEngine: UpdateEngine, CleaningEngine {
     func stop(container name: String, force: Bool, restart: Bool) async throws
     func remove(container name: String, force: Bool) async throws
 
+    /// Checks that running containers have the folders of the device that they were admitted with,
+    /// and looks again whenever a container is started, also by the engine itself.
+    ///
+    /// - Parameter report: called for each container that was stopped for it.
+    /// - Returns: when no container of ours has a folder of the device.
+    func watchMounts(_ report: @EventLoop (RuntimeError) -> Void) async throws
+
     func volumes(_ filters: Runtime.Filters) async throws -> [Volume]
     /// - Returns: the volume's name.
     func create(_ spec: VolumeSpec) async throws -> String

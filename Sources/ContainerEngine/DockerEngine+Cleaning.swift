@@ -9,11 +9,12 @@ extension DockerEngine {
             let listedVolumes: VolumeList = try await api.get("/volumes")
             let containers = try await containerSummaries(all: true, as: MountingContainer.self)
             let summaries = containers.map(\.summary)
+            let labels = Self.labels(of: images)
             var names = KnownImageNames()
             var uses: [ContainerUse] = []
             for summary in summaries {
                 let container = Self.container(summary, &names)
-                if let use = try await use(of: summary, container) { uses.append(use) }
+                if let use = try await use(of: summary, container, labels) { uses.append(use) }
             }
             return .init(
                 containers: uses,
@@ -24,13 +25,13 @@ extension DockerEngine {
 
     /// - Returns: nil for a container that went away meanwhile.
     private func use(
-        of summary: ContainerSummary, _ container: Container
+        of summary: ContainerSummary, _ container: Container, _ imageLabels: ImageLabels
     ) async throws -> ContainerUse? {
         var use = ContainerUse(
             id: container.id, name: container.name, image: container.image,
             imageID: container.imageID, state: container.state, labels: container.labels,
             created: container.created,
-            managed: summary.labels?[EngineLabel.spec] != nil,
+            managed: Self.ownSpec(of: summary, imageLabels) != nil,
             held: UpdateName.isOne(container.name) ? "an update set it aside" : nil)
         // The list does not tell the rest, which is of interest for those that have ended alone.
         guard !Self.isUp(summary) else { return use }
@@ -104,7 +105,7 @@ extension DockerEngine {
         try await translating {
             guard let container = try await findContainer(wanted.id) else { return false }
             let name = InstanceName.withoutSlash(container.name)
-            try requireOwn(container, named: name)
+            try await requireOwn(container, named: name)
             guard !UpdateName.isOne(name) else {
                 throw RuntimeError.stillNeeded(name, reason: "an update set it aside")
             }

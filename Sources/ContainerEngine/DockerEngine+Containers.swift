@@ -91,7 +91,7 @@ extension DockerEngine {
     public func stop(container name: String, force: Bool, restart: Bool) async throws {
         try await translating {
             let container = try await container(name)
-            try requireOwn(container, named: name)
+            try await requireOwn(container, named: name)
             // Asked before it is stopped, which would be half of what was wanted.
             if restart { try await admitAgain(container, named: name) }
             if container.isUp { try await stop(container, named: name, force: force) }
@@ -127,7 +127,7 @@ extension DockerEngine {
     public func remove(container name: String, force: Bool) async throws {
         try await translating {
             let container = try await container(name)
-            try requireOwn(container, named: name)
+            try await requireOwn(container, named: name)
             guard force || !container.isUp else {
                 throw RuntimeError.containerRunning(name: name)
             }

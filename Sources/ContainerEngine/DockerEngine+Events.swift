@@ -38,8 +38,6 @@ extension DockerEngine {
 
     /// How long an engine may take to tell what it remembers.
     private static let recallTime: Duration = .seconds(2)
-    private static let longestRecall = 1 << 20
-
     /// The exit code of the first time a container ended since `time`, where the engine
     /// remembers.
     ///
@@ -48,16 +46,10 @@ extension DockerEngine {
         guard let since = Self.unixTime(time) else { return nil }
         let events = try await events(of: id, since: since.seconds)
         let deadline = ContinuousClock.now + Self.recallTime
-        var seen: [UInt8] = []
-        while seen.count < Self.longestRecall,
-            let bytes = try await nextEventBytes(events, before: deadline)
-        {
-            seen += bytes
-            while let end = seen.firstIndex(of: UInt8(ascii: "\n")) {
-                let event = try? JSONDecoder().decode(
-                    EventDocument.self, from: Data(seen[..<end]))
-                if let event, event.action == "die" { return event.exitCode }
-                seen.removeSubrange(...end)
+        var lines = EventLines()
+        while let bytes = try await nextEventBytes(events, before: deadline) {
+            for event in try lines.take(bytes) where event.action == "die" {
+                return event.exitCode
             }
         }
         return nil
@@ -74,5 +66,30 @@ extension DockerEngine {
         }
         guard let date = try? Date(whole, strategy: .iso8601) else { return nil }
         return (Int64(date.timeIntervalSince1970), fraction)
+    }
+}
+
+/// Cuts a stream of events into its lines.
+struct EventLines {
+    /// Far more than an event has, even with the largest labels.
+    private static let maximumLine = 16 << 20
+
+    private var rest: [UInt8] = []
+
+    /// - Returns: the events that are complete by now; a line that is none is left out.
+    /// - Throws: `RuntimeError.engineFailed` for a line without an end.
+    mutating func take(_ bytes: [UInt8]) throws(RuntimeError) -> [EventDocument] {
+        rest += bytes
+        guard let end = rest.lastIndex(of: UInt8(ascii: "\n")) else {
+            guard rest.count <= Self.maximumLine else {
+                throw .engineFailed(reason: "an event has more than \(Self.maximumLine) bytes")
+            }
+            return []
+        }
+        let lines = rest[..<end].split(separator: UInt8(ascii: "\n"))
+        defer { rest.removeSubrange(...end) }
+        return lines.compactMap {
+            try? JSONDecoder().decode(EventDocument.self, from: Data($0))
+        }
     }
 }

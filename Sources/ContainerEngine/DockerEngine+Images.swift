@@ -101,6 +101,9 @@ extension DockerEngine {
             let found = try await findImage(name)
             do {
                 try policies.policy.check(name, Self.digest(found.id))
+                if let document = try await image(found.id) {
+                    try requireNoReservedLabels(document, name)
+                }
             } catch {
                 let path = "/images/\(percentEncoded(found.engineName))"
                 await EventLoop.task { [self] in _ = try? await api.call("DELETE", path) }.value

@@ -3,31 +3,51 @@ import OCI
 import RuntimeAPI
 import SystemIO
 
-// What the policy has to be told. It is asked last, of things that exist, right before they are
+// What the policy needs to know. It is asked last, about things that exist, right before they are
 // put to use.
 
 extension DockerEngine {
-    /// What nobody may bind, whatever the policy says.
-    var paths: EnginePaths { EnginePaths([api.socket, storageRoot]) }
+    /// What is never bound, whatever the policy says.
+    var reserved: ReservedPaths {
+        ReservedPaths(
+            policies.reserved + [
+                .init(api.socket, "the socket of the engine"),
+                .init(storageRoot, "the storage of the engine"),
+            ])
+    }
 
-    /// Asks for a container that is about to be created.
+    /// A container to be, as the policy has admitted it.
+    struct Admitted {
+        /// As it was asked for.
+        var spec: ContainerSpec
+        /// With binds by the paths that were admitted: without symbolic links, so that the engine
+        /// follows none when it starts the container.
+        var resolved: ContainerSpec
+        var image: FoundImage
+    }
+
+    /// Asks for a container that is about to be created. Two requests must not be admitted beside
+    /// each other, since neither would see the folders of the other: `admission` is held until
+    /// the container exists.
     ///
+    /// - Parameter old: the container that it replaces. That one still runs now, and may run
+    ///   again after a failed update, so that its folders count as well.
     /// - Throws: `RuntimeError.notPermitted`.
-    ///
-    /// - Parameter old: the id of a container that will be gone by then.
     func admit(
-        _ spec: ContainerSpec, of image: FoundImage, with volumes: [KnownVolume],
-        replacing old: String? = nil
-    ) async throws {
+        _ spec: ContainerSpec, of image: FoundImage, replacing old: ContainerDetails? = nil
+    ) async throws -> Admitted {
         guard let document = try await self.image(image.id) else {
             throw RuntimeError.imageNotFound(image.name)
         }
-        try admit(
-            spec, as: image.name,
-            ContainerFacts(
-                imageDigest: Self.digest(image.id), imageUser: document.config?.user ?? "",
-                volumes: volumes, engine: paths,
-                others: try await sharedFolders(of: spec, volumes, besides: old)))
+        try requireNoReservedLabels(document, image.name)
+        var volumes = try await knownVolumes(spec.volumes.filter { !$0.isBind }.map(\.name))
+        if let old { volumes += try await inherited(by: spec, from: old) }
+        let facts = ContainerFacts(
+            imageDigest: Self.digest(image.id), imageUser: document.config?.user ?? "",
+            volumes: volumes, reserved: reserved,
+            others: try await sharedFolders(beside: SharedFolder.all(of: spec, volumes)))
+        return Admitted(
+            spec: spec, resolved: try admit(spec, as: image.name, facts), image: image)
     }
 
     /// Asks for a container that exists and is about to be started again, by what it was created
@@ -35,91 +55,110 @@ extension DockerEngine {
     ///
     /// - Throws: `RuntimeError.notPermitted`.
     func admitAgain(_ container: ContainerDocument, named name: String) async throws {
-        try requireOwn(container, named: name)
-        // One that is not ours, and that the policy lets us have all the same.
-        guard let spec = Self.keptSpec(of: container), let image = spec.image else { return }
-        let volumes = try await knownVolumes(of: spec)
-        try admit(
-            spec, as: try image.familiar(),
-            ContainerFacts(
-                imageDigest: container.image.flatMap(Self.digest),
-                imageUser: container.config?.user ?? "", volumes: volumes, engine: paths,
-                others: try await sharedFolders(of: spec, volumes, besides: container.id)))
+        try await requireOwn(container, named: name)
+        // A container that is not ours has none, and the policy allows it all the same.
+        guard let own = try await ownSpec(of: container), let image = own.image else { return }
+        let volumes = try await knownVolumes(own.volumes.filter { !$0.isBind }.map(\.name))
+        // The binds as the engine has them, which were resolved when the container was created.
+        var spec = own
+        spec.volumes =
+            own.volumes.filter { !$0.isBind }
+            + (container.mounts ?? []).compactMap { mount in
+                mount.bindSource.map {
+                    .init(
+                        name: $0, mountPoint: mount.destination,
+                        readOnly: !(mount.isWritable ?? true))
+                }
+            }
+        let facts = ContainerFacts(
+            imageDigest: container.image.flatMap(Self.digest),
+            imageUser: container.config?.user ?? "", volumes: volumes, reserved: reserved,
+            others: try await sharedFolders(
+                beside: SharedFolder.all(of: spec, volumes), besides: container.id))
+        _ = try admit(spec, as: try image.familiar(), facts)
     }
 
-    /// The folders of the device that containers of ours have.
+    /// The folders of the device that containers of ours have, running or not.
     ///
-    /// - Parameter container: whose do not count.
+    /// - Parameters:
+    ///   - own: those of the container to be. Most have none, and then no others matter.
+    ///   - container: whose do not count.
     private func sharedFolders(
-        of spec: ContainerSpec, _ volumes: [KnownVolume], besides container: String?
+        beside own: [SharedFolder], besides container: String? = nil
     ) async throws -> [SharedFolder] {
-        // Most containers have none, and then others' do not matter.
-        guard !SharedFolder.all(of: spec, volumes).isEmpty else { return [] }
+        guard !own.isEmpty else { return [] }
         let listed: VolumeList = try await api.get("/volumes")
         let known = Dictionary(
             (listed.volumes ?? []).map { ($0.name, KnownVolume(Volume($0), isOwn: $0.isOwn)) },
             uniquingKeysWith: { first, _ in first })
-        return try await containerSummaries(all: true).filter { $0.id != container }
-            .compactMap { Self.keptSpec(of: $0) }.flatMap { spec in
-                SharedFolder.all(of: spec, spec.volumes.compactMap { known[$0.name] })
+        let images = try await imageLabels()
+        return try await containerSummaries(all: true, as: MountingContainer.self)
+            .filter {
+                $0.summary.id != container && Self.ownSpec(of: $0.summary, images) != nil
+            }
+            .flatMap { container in
+                let holder = Self.name(container.summary)
+                let mounts = container.mounts ?? []
+                let binds = mounts.compactMap(\.bindSource).map {
+                    SharedFolder($0, holder: holder)
+                }
+                return binds
+                    + SharedFolder.all(
+                        of: ContainerSpec(), mounts.compactMap { $0.name.flatMap { known[$0] } },
+                        holder: holder)
             }
     }
 
-    /// The volumes it mounts by their names, as far as there are any.
-    func knownVolumes(of spec: ContainerSpec) async throws -> [KnownVolume] {
+    /// The volumes of these names, as far as there are any.
+    func knownVolumes(_ names: [String]) async throws -> [KnownVolume] {
         var volumes: [KnownVolume] = []
-        for mount in spec.volumes where !mount.isBind {
-            if let volume = try await findVolume(mount.name) {
+        for name in names {
+            if let volume = try await findVolume(name) {
                 volumes.append(KnownVolume(Volume(volume), isOwn: volume.isOwn))
             }
         }
         return volumes
     }
 
+    /// Volumes of an old container that the new one takes over without naming them.
+    private func inherited(
+        by spec: ContainerSpec, from old: ContainerDetails
+    ) async throws -> [KnownVolume] {
+        try await knownVolumes(Self.inheritedMounts(spec, old).map(\.name)).map {
+            // The engine made them up for the old container, so that they are the instance's own.
+            KnownVolume($0.volume, isOwn: true)
+        }
+    }
+
+    /// - Returns: the specification with the paths of its binds resolved.
     private func admit(
         _ spec: ContainerSpec, as image: ImageName, _ facts: ContainerFacts
-    ) throws(RuntimeError) {
+    ) throws(RuntimeError) -> ContainerSpec {
         guard let digest = facts.imageDigest else {
-            throw .engineFailed(reason: "it does not tell the digest of \(image)")
+            throw .engineFailed(reason: "it does not report the digest of \(image)")
         }
         var spec = spec
         spec.image = image
-        try policies.policy.check(spec, facts)
+        let files = FileSystem()
+        var resolved = spec
+        for index in resolved.volumes.indices where resolved.volumes[index].isBind {
+            resolved.volumes[index].name = files.resolve(resolved.volumes[index].name)
+        }
+        try policies.policy.check(spec, facts, on: files)
+        // What the engine is given is what was checked, even if a link changed in between.
+        if resolved != spec { try policies.policy.check(resolved, facts, on: files) }
         try policies.requireSignature(of: image, digest)
+        return resolved
     }
 
-    /// - Throws: `RuntimeError.notPermitted` for a container that was not started by us.
-    func requireOwn(_ container: ContainerDocument, named name: String) throws(RuntimeError) {
-        if Self.keptSpec(of: container) == nil {
-            try policies.policy.checkForeign("container \(name)")
-        }
-    }
-
-    public func requireOwn(_ container: ContainerDetails) throws {
-        if container.spec == nil {
-            try policies.policy.checkForeign("container \(container.name)")
-        }
-    }
-
-    /// - Throws: `RuntimeError.notPermitted` for an image whose name the policy does not cover.
-    func requireOwn(_ image: FoundImage) throws(RuntimeError) {
-        if !policies.policy.allowsForeign {
-            try policies.policy.check(image.name, Self.digest(image.id))
-        }
-    }
-
-    /// A tag may move between the question and the answer: what was created has to be of the
-    /// image that was asked for.
+    /// A tag may move between the question and the answer: what was created must be of the image
+    /// that was asked for.
     func requireImage(_ image: FoundImage, in id: String, named name: String) async throws {
         let created = try await findContainer(id)
         if let made = created?.image, ImageID.areSame(made, image.id) { return }
         await EventLoop.task { [self] in _ = try? await delete(id) }.value
         throw RuntimeError.startFailed(
-            name: name, reason: "image \(image.name) was replaced in this very moment")
-    }
-
-    private func image(_ id: String) async throws -> ImageDocument? {
-        try await api.find("/images/\(percentEncoded(id))/json", as: ImageDocument.self)
+            name: name, reason: "image \(image.name) was replaced while the container was created")
     }
 
     static func digest(_ id: String) -> Digest? {

@@ -10,24 +10,23 @@ extension DockerEngine {
         try await translating {
             guard let image = spec.image else { return try await startStopped(spec) }
             if !spec.name.isEmpty { try InstanceName.check(spec.name) }
-            // What cannot be right is said before anything is looked up.
+            // What cannot be right is reported before anything is looked up.
             _ = try CreateDocument(spec, image: image, imageName: image.description)
             let found = try await findImage(image)
             if !spec.name.isEmpty, try await findContainer(spec.name) != nil {
                 throw RuntimeError.containerExists(name: spec.name)
             }
-            let volumes = try await checkSurroundings(spec)
-            try await admit(spec, of: found, with: volumes)
-            var document = try CreateDocument(
-                spec, image: found.name, imageName: found.engineName)
-            try Self.keep(spec, in: &document)
             let name = spec.name.isEmpty ? InstanceName.makeUp(for: found.name) : spec.name
-            let id = try await create(document, spec, of: found, named: name)
+            let id = try await admission.take {
+                try await checkSurroundings(spec)
+                let admitted = try await admit(spec, of: found)
+                return try await create(try document(for: admitted, named: name), admitted, name)
+            }
             do {
                 try Task.checkCancellation()
-                try await api.call("POST", "/containers/\(id)/start")
+                try await startChecked(id, named: name)
             } catch {
-                // Not in this task, which may be cancelled: it would keep the name for ever.
+                // Not in this task, which may be cancelled: it would keep the name forever.
                 await EventLoop.task { [self] in _ = try? await delete(id) }.value
                 guard let failure = error as? EngineAPI.Failure else { throw error }
                 throw EngineTexts.startFailure(failure.message, of: spec, named: name)
@@ -53,25 +52,18 @@ extension DockerEngine {
         return spec.name
     }
 
-    /// Looks before it is too late: Docker makes up volumes it does not know, and tells of
-    /// networks and ports only when the container exists already.
+    /// Looks before it is too late: Docker makes up volumes it does not know, and reports missing
+    /// networks and taken ports only when the container exists already.
     ///
     /// - Parameter old: the id of a container that will be gone by then.
-    /// - Returns: the volumes it mounts by their names.
-    func checkSurroundings(
-        _ spec: ContainerSpec, replacing old: String? = nil
-    ) async throws -> [KnownVolume] {
-        var volumes: [KnownVolume] = []
+    func checkSurroundings(_ spec: ContainerSpec, replacing old: String? = nil) async throws {
         for volume in spec.volumes {
             if volume.isBind {
                 guard access(volume.name, F_OK) == 0 else {
                     throw RuntimeError.pathNotFound(excerpt(volume.name))
                 }
-            } else {
-                guard let found = try await findVolume(volume.name) else {
-                    throw RuntimeError.volumeNotFound(excerpt(volume.name))
-                }
-                volumes.append(KnownVolume(Volume(found), isOwn: found.isOwn))
+            } else if try await findVolume(volume.name) == nil {
+                throw RuntimeError.volumeNotFound(excerpt(volume.name))
             }
         }
         let network = spec.network
@@ -91,31 +83,45 @@ extension DockerEngine {
                 throw RuntimeError.portInUse(port.external)
             }
         }
-        return volumes
     }
 
+    /// The engine's request for an admitted container, with what the policy gives to all of them.
+    func document(for admitted: Admitted, named name: String) throws -> CreateDocument {
+        var document = try CreateDocument(
+            admitted.resolved, image: admitted.image.name, imageName: admitted.image.engineName)
+        let policy = policies.policy
+        let capabilities = dialect.capabilities(
+            policy.capabilities(of: admitted.spec), added: admitted.spec.capabilities.add)
+        document.hostConfig.capAdd = capabilities.add
+        document.hostConfig.capDrop = capabilities.drop
+        if !policy.allowsNewPrivileges {
+            document.hostConfig.securityOptions = ["no-new-privileges"]
+        }
+        try Self.keep(admitted.spec, named: name, in: &document)
+        return document
+    }
+
+    /// - Parameter name: the instance name, for errors and the container.
     func create(
-        _ document: CreateDocument, _ spec: ContainerSpec, of image: FoundImage,
-        named name: String
+        _ document: CreateDocument, _ admitted: Admitted, _ name: String
     ) async throws -> String {
         do {
             let id = try await api.post(
                 "/containers/create", [("name", name)], json: document,
                 as: CreatedContainer.self
             ).id
-            try await requireImage(image, in: id, named: name)
+            try await requireImage(admitted.image, in: id, named: name)
+            onContainerCreated?()
             return id
         } catch let failure as EngineAPI.Failure {
             if failure.status == 409 || EngineTexts.saysNameIsTaken(failure.message) {
                 throw RuntimeError.containerExists(name: name)
             }
-            if failure.status == 404, let image = spec.image {
-                throw RuntimeError.imageNotFound(image)
-            }
+            if failure.status == 404 { throw RuntimeError.imageNotFound(admitted.image.name) }
             if failure.status == 400 {
                 throw RuntimeError.invalidArgument(field: "request", reason: failure.message)
             }
-            throw EngineTexts.startFailure(failure.message, of: spec, named: name)
+            throw EngineTexts.startFailure(failure.message, of: admitted.spec, named: name)
         }
     }
 }

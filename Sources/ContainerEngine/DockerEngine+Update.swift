@@ -1,6 +1,3 @@
-import DevicePolicy
-import FoundationEssentials
-import JSON
 import RuntimeAPI
 import SystemIO
 
@@ -17,15 +14,20 @@ enum UpdateName {
 
 extension DockerEngine {
     public func details(of container: String) async throws -> ContainerDetails? {
-        try await translating { try await findContainer(container).map(Self.details) }
+        try await translating {
+            guard let document = try await findContainer(container) else { return nil }
+            return Self.details(document, spec: try await ownSpec(of: document))
+        }
     }
 
-    private static func details(_ document: ContainerDocument) -> ContainerDetails {
+    private static func details(
+        _ document: ContainerDocument, spec: ContainerSpec?
+    ) -> ContainerDetails {
         let labels = document.config?.labels ?? [:]
         var details = ContainerDetails(
             id: document.id,
             name: InstanceName.withoutSlash(document.name),
-            isUp: document.isUp, spec: keptSpec(of: document))
+            isUp: document.isUp, spec: spec)
         details.exitCode = document.state.exitCode ?? 0
         details.createdAt = document.created ?? ""
         details.startedAt = document.state.startedAt ?? ""
@@ -52,26 +54,6 @@ extension DockerEngine {
         return addresses.compactMap { $0 }.first { !$0.isEmpty }
     }
 
-    /// What a container was started with; nil when it was not started through this API.
-    static func keptSpec(of container: ContainerDocument) -> ContainerSpec? {
-        keptSpec(in: container.config?.labels)
-    }
-
-    static func keptSpec(of container: ContainerSummary) -> ContainerSpec? {
-        keptSpec(in: container.labels)
-    }
-
-    private static func keptSpec(in labels: [String: String]?) -> ContainerSpec? {
-        guard let text = labels?[EngineLabel.spec] else { return nil }
-        return try? JSONDecoder().decode(ContainerSpec.self, from: Data(text.utf8))
-    }
-
-    /// Keeps what a container is started with, so that an update can take it over.
-    static func keep(_ spec: ContainerSpec, in document: inout CreateDocument) throws {
-        document.labels[EngineLabel.spec] = String(
-            decoding: try CanonicalJSON.encode(spec), as: UTF8.self)
-    }
-
     public func validate(_ spec: ContainerSpec, replacing old: ContainerDetails) async throws {
         try await translating {
             guard let image = spec.image else {
@@ -79,8 +61,8 @@ extension DockerEngine {
             }
             _ = try CreateDocument(spec, image: image, imageName: image.description)
             let found = try await findImage(image)
-            let volumes = try await checkSurroundings(spec, replacing: old.id)
-            try await admit(spec, of: found, with: volumes, replacing: old.id)
+            try await checkSurroundings(spec, replacing: old.id)
+            _ = try await admit(spec, of: found, replacing: old)
         }
     }
 
@@ -92,30 +74,37 @@ extension DockerEngine {
                 throw RuntimeError.invalidArgument(field: "image", reason: "there is none")
             }
             let found = try await findImage(image)
-            // Once more, since the tag may have moved.
-            try await admit(
-                spec, of: found, with: try await knownVolumes(of: spec), replacing: old.id)
-            var document = try CreateDocument(
-                spec, image: found.name, imageName: found.engineName)
-            try Self.keep(spec, in: &document)
-            document.labels[EngineLabel.replaces] = old.id
-            // What the old one wrote to a volume that nobody named is the instance's as well.
-            let named = Set((spec.volumes + (old.spec?.volumes ?? [])).map(\.mountPoint))
-            for (target, name) in old.volumes.sorted(by: { $0.key < $1.key })
-            where !named.contains(target) {
+            return try await admission.take {
+                // Once more, since the tag may have moved.
+                let admitted = try await admit(spec, of: found, replacing: old)
+                var document = try document(for: admitted, named: old.name)
+                document.labels[EngineLabel.replaces] = old.id
                 document.hostConfig.mounts =
-                    (document.hostConfig.mounts ?? []) + [
-                        .init(type: "volume", source: name, target: target, readOnly: false)
-                    ]
+                    (document.hostConfig.mounts ?? [])
+                    + Self.inheritedMounts(spec, old).map {
+                        .init(type: "volume", source: $0.name, target: $0.target, readOnly: false)
+                    }
+                return try await create(document, admitted, UpdateName.new(old.id))
             }
-            return try await create(document, spec, of: found, named: UpdateName.new(old.id))
         }
+    }
+
+    /// What the old container wrote to a volume that nobody named is the instance's as well.
+    static func inheritedMounts(
+        _ spec: ContainerSpec, _ old: ContainerDetails
+    ) -> [(target: String, name: String)] {
+        let named = Set((spec.volumes + (old.spec?.volumes ?? [])).map(\.mountPoint))
+        return old.volumes.sorted { $0.key < $1.key }.filter { !named.contains($0.key) }
+            .map { (target: $0.key, name: $0.value) }
     }
 
     public func replacements(of id: String) async throws -> [String] {
         try await translating {
-            try await containerSummaries(all: true)
-                .filter { $0.labels?[EngineLabel.replaces] == id }.map(\.id)
+            let labelled = try await containerSummaries(all: true)
+                .filter { $0.labels?[EngineLabel.replaces] == id }
+            guard !labelled.isEmpty else { return [] }
+            let images = try await imageLabels()
+            return labelled.filter { Self.ownSpec(of: $0, images) != nil }.map(\.id)
         }
     }
 
@@ -156,7 +145,7 @@ extension DockerEngine {
     ) async throws {
         try await translating {
             do {
-                try await api.call("POST", "/containers/\(id)/start")
+                try await startChecked(id, named: name)
             } catch let failure as EngineAPI.Failure {
                 throw EngineTexts.startFailure(
                     failure.message, of: spec ?? ContainerSpec(name: name), named: name)

@@ -1,6 +1,7 @@
 import DevicePolicy
 import PrintableText
 import RuntimeAPI
+import SystemIO
 
 extension DockerEngine {
     public func volumes(_ filters: Runtime.Filters) async throws -> [Volume] {
@@ -15,41 +16,49 @@ extension DockerEngine {
 
     public func create(_ spec: VolumeSpec) async throws -> String {
         try LocalVolume.check(spec)
-        try policies.policy.check(spec, paths)
+        try policies.policy.check(spec, reserved)
         return try await translating {
-            // The engines answer an existing name with the volume that has it, whatever it is.
-            if !spec.name.isEmpty, try await findVolume(spec.name) != nil {
-                throw RuntimeError.volumeExists(spec.name)
-            }
-            do {
-                return try await api.post(
-                    "/volumes/create", json: VolumeRequest(spec), as: VolumeDocument.self
-                ).name
-            } catch let failure as EngineAPI.Failure {
-                throw Self.creationError(failure, of: spec)
-            }
+            try await admission.take { try await createAdmitted(spec) }
+        }
+    }
+
+    private func createAdmitted(_ spec: VolumeSpec) async throws -> String {
+        // The engines answer an existing name with the volume that has it, whatever it is.
+        if !spec.name.isEmpty, try await findVolume(spec.name) != nil {
+            throw RuntimeError.volumeExists(spec.name)
+        }
+        do {
+            return try await api.post(
+                "/volumes/create", json: VolumeRequest(spec), as: VolumeDocument.self
+            ).name
+        } catch let failure as EngineAPI.Failure {
+            throw Self.creationError(failure, of: spec)
         }
     }
 
     public func remove(volume name: String, force: Bool) async throws {
         try await translating {
-            guard let volume = try await findVolume(name) else {
-                throw RuntimeError.volumeNotFound(excerpt(name))
-            }
-            if !volume.isOwn { try policies.policy.checkForeign("volume \(name)") }
-            let containers = try await containerSummaries(all: true, as: MountingContainer.self)
-            if let user = containers.first(where: { $0.mounts(volume: name) }) {
-                throw RuntimeError.volumeInUse(name, container: Self.name(user.summary))
-            }
-            do {
-                try await api.call(
-                    "DELETE", "/volumes/\(percentEncoded(name))",
-                    force && !dialect.forcedVolumeRemovalTakesContainers ? [("force", "1")] : [])
-            } catch let failure as EngineAPI.Failure where failure.status == 404 {
-                throw RuntimeError.volumeNotFound(name)
-            } catch let failure as EngineAPI.Failure where failure.status == 409 {
-                throw RuntimeError.volumeInUse(name, container: "unknown")
-            }
+            try await admission.take { try await removeUnmounted(name, force: force) }
+        }
+    }
+
+    private func removeUnmounted(_ name: String, force: Bool) async throws {
+        guard let volume = try await findVolume(name) else {
+            throw RuntimeError.volumeNotFound(excerpt(name))
+        }
+        if !volume.isOwn { try policies.policy.checkForeign("volume \(name)") }
+        let containers = try await containerSummaries(all: true, as: MountingContainer.self)
+        if let user = containers.first(where: { $0.mounts(volume: name) }) {
+            throw RuntimeError.volumeInUse(name, container: Self.name(user.summary))
+        }
+        do {
+            try await api.call(
+                "DELETE", "/volumes/\(percentEncoded(name))",
+                force && !dialect.forcedVolumeRemovalTakesContainers ? [("force", "1")] : [])
+        } catch let failure as EngineAPI.Failure where failure.status == 404 {
+            throw RuntimeError.volumeNotFound(name)
+        } catch let failure as EngineAPI.Failure where failure.status == 409 {
+            throw RuntimeError.volumeInUse(name, container: "unknown")
         }
     }
 

@@ -10,6 +10,10 @@ public final class DockerEngine: ContainerEngine {
     public let version: String
     public let storageRoot: String
     let policies: any PolicyProvider
+    /// Called after each container that was created.
+    public var onContainerCreated: (@EventLoop () -> Void)?
+    /// Held while a container, or a volume that it may mount, is checked and created.
+    let admission = Turns()
     /// Logs that are followed, by the container's id; several of one where followers have not come
     /// to the same place yet, the oldest first.
     var logTails: [String: [LogTail]] = [:]

@@ -1,4 +1,5 @@
 import OCI
+import RuntimeAPI
 
 /// Where Docker and Podman, which speak one API, differ.
 public enum EngineDialect: String, CaseIterable, Sendable {
@@ -49,6 +50,42 @@ public enum EngineDialect: String, CaseIterable, Sendable {
 
     /// Whether a container that will be restarted looks ended in between.
     var restartsLookEnded: Bool { self == .podman }
+
+    /// The parts of a create request that give a container exactly these capabilities.
+    ///
+    /// - Parameters:
+    ///   - wanted: without `CAP_`, or `["ALL"]`.
+    ///   - added: those of the request, in any spelling.
+    func capabilities(
+        _ wanted: Set<String>, added: [String]
+    ) -> (add: [String]?, drop: [String]?) {
+        func named(_ names: Set<String>) -> [String]? {
+            names.isEmpty ? nil : names.sorted().map { "CAP_\($0)" }
+        }
+        guard !wanted.contains(CapabilityName.all) else { return ([CapabilityName.all], nil) }
+        switch self {
+        case .docker: return (named(wanted), [CapabilityName.all])
+        case .podman:
+            // A user other than root gets what is added here as ambient capabilities, so that
+            // only what was asked for may be added. What every container has by default is kept
+            // by not dropping it.
+            let asked = Set(added.compactMap(CapabilityName.normalised))
+            let add = wanted.intersection(asked.union(wanted.subtracting(Self.ordinary)))
+            return (named(add), named(Self.droppable.subtracting(wanted)))
+        }
+    }
+
+    /// What both engines give to a container by default.
+    private static let ordinary: Set<String> = [
+        "AUDIT_WRITE", "CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "MKNOD",
+        "NET_BIND_SERVICE", "NET_RAW", "SETFCAP", "SETGID", "SETPCAP", "SETUID", "SYS_CHROOT",
+    ]
+
+    /// What can be dropped by name: engines that do not know a name refuse it, and these are
+    /// newer than some engines are.
+    private static let droppable = CapabilityName.known.subtracting([
+        CapabilityName.all, "BPF", "CHECKPOINT_RESTORE", "PERFMON",
+    ])
 
     /// The API's version to use, from the range the engine serves: 1.41 where it can, since
     /// that is what this adapter was written against.

@@ -53,9 +53,11 @@ struct ImageSummary: Decodable {
 struct ImageDocument: Decodable {
     struct Config: Decodable {
         var user: String?
+        var labels: [String: String]?
 
         private enum CodingKeys: String, CodingKey {
             case user = "User"
+            case labels = "Labels"
         }
     }
     var config: Config?
@@ -87,24 +89,37 @@ struct ContainerSummary: Decodable {
     }
 }
 
+/// A mount of a container.
+struct MountPoint: Decodable {
+    var type: String?
+    /// Of a volume; none for a bind.
+    var name: String?
+    var source: String?
+    var destination: String
+    var isWritable: Bool?
+
+    /// The path on the device; nil for a volume.
+    var bindSource: String? { type == "bind" ? source : nil }
+
+    private enum CodingKeys: String, CodingKey {
+        case type = "Type"
+        case name = "Name"
+        case source = "Source"
+        case destination = "Destination"
+        case isWritable = "RW"
+    }
+}
+
 /// A container of the list as whoever asks for volumes' users has to see it: for the others the
 /// mounts would be most of what there is to read.
 struct MountingContainer: Decodable {
-    struct Mount: Decodable {
-        /// A volume's; none for a bind.
-        var name: String?
-
-        private enum CodingKeys: String, CodingKey {
-            case name = "Name"
-        }
-    }
     var summary: ContainerSummary
-    var mounts: [Mount]?
+    var mounts: [MountPoint]?
 
     init(from decoder: any Decoder) throws {
         summary = try ContainerSummary(from: decoder)
         mounts = try decoder.container(keyedBy: CodingKeys.self)
-            .decodeIfPresent([Mount].self, forKey: .mounts)
+            .decodeIfPresent([MountPoint].self, forKey: .mounts)
     }
 
     func mounts(volume name: String) -> Bool { mounts?.contains { $0.name == name } ?? false }
@@ -137,6 +152,8 @@ struct PublishingContainer: Decodable {
 struct ContainerDocument: Decodable {
     struct State: Decodable {
         var status: String
+        /// The container's first process; 0 when it does not run.
+        var pid: Int32?
         var running: Bool?
         var paused: Bool?
         var restarting: Bool?
@@ -153,6 +170,7 @@ struct ContainerDocument: Decodable {
 
         private enum CodingKeys: String, CodingKey {
             case status = "Status"
+            case pid = "Pid"
             case running = "Running"
             case paused = "Paused"
             case restarting = "Restarting"
@@ -205,19 +223,8 @@ struct ContainerDocument: Decodable {
     var config: Config?
     var hostConfig: HostConfig?
     var restartCount: Int?
-    var mounts: [Mount]?
+    var mounts: [MountPoint]?
     var networkSettings: NetworkSettings?
-
-    struct Mount: Decodable {
-        /// A volume's; none for a bind.
-        var name: String?
-        var destination: String
-
-        private enum CodingKeys: String, CodingKey {
-            case name = "Name"
-            case destination = "Destination"
-        }
-    }
 
     /// Whether it runs, or will at any moment: one that is about to be started again counts.
     var isUp: Bool {
@@ -243,9 +250,13 @@ struct ContainerDocument: Decodable {
 /// What happened to a container.
 struct EventDocument: Decodable {
     struct Actor: Decodable {
+        var id: String?
         var attributes: [String: String]?
 
-        private enum CodingKeys: String, CodingKey { case attributes = "Attributes" }
+        private enum CodingKeys: String, CodingKey {
+            case id = "ID"
+            case attributes = "Attributes"
+        }
     }
     var action: String
     var actor: Actor
@@ -324,6 +335,7 @@ struct CreateDocument: Encodable, Equatable {
         var memory: Int64?
         var memoryReservation: Int64?
         var devices: [Device]?
+        var securityOptions: [String]?
 
         private enum CodingKeys: String, CodingKey {
             case portBindings = "PortBindings"
@@ -336,6 +348,7 @@ struct CreateDocument: Encodable, Equatable {
             case memory = "Memory"
             case memoryReservation = "MemoryReservation"
             case devices = "Devices"
+            case securityOptions = "SecurityOpt"
         }
     }
     var image: String

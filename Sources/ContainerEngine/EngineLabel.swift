@@ -12,21 +12,29 @@ enum EngineLabel {
     /// On every volume that was made through this API.
     static let volume = "org.containerz.volume"
 
-    private static let all = [image, spec, replaces, volume]
+    private static let stored = [image, spec, replaces, volume]
+    /// Labels that cz-runtime adds to what it lists.
+    private static let shown = ["org.containerz.update.state", "org.containerz.update.error"]
 
     /// What clients see: labels without those of ours.
     static func visible(of labels: [String: String]) -> [String: String] {
         var visible = labels
-        for label in all { visible[label] = nil }
+        for label in stored { visible[label] = nil }
         return visible
     }
 
-    /// Nobody else may set them: they tell what is ours.
+    /// Refuses labels of a request that are containerz's own.
     ///
     /// - Throws: `RuntimeError.invalidArgument`.
     static func check(_ labels: [String: String]) throws(RuntimeError) {
-        if let label = all.first(where: { labels[$0] != nil }) {
-            throw .invalidArgument(field: "labels", reason: "\(label) is containerz's own")
+        if let label = reserved(in: labels) {
+            throw .invalidArgument(field: "labels", reason: "\(label) is reserved for containerz")
         }
+    }
+
+    /// The first label of these that is containerz's own. An image with one would pass for what
+    /// containerz keeps of a container, since containers inherit the labels of their image.
+    static func reserved(in labels: [String: String]) -> String? {
+        (stored + shown).first { labels[$0] != nil }
     }
 }

@@ -7,6 +7,8 @@ import SystemIO
 @EventLoop
 public protocol PolicyProvider: AnyObject, Sendable {
     var policy: DevicePolicy { get }
+    /// Files and folders of this program that are never bound, whatever the policy says.
+    var reserved: [ReservedPaths.Entry] { get }
 
     /// - Parameter digest: of the image's configuration.
     /// - Throws: `RuntimeError.notPermitted` when the policy wants a signature that there is not.

@@ -61,7 +61,13 @@ struct UpdateTransaction {
     /// - Parameter watchedUntil: in seconds since 1970.
     func undo(_ record: UpdateRecord, _ reason: String, watchedUntil: Double) async throws {
         var record = record
-        _ = try await restore(record)
+        var reason = reason
+        do {
+            _ = try await restore(record)
+        } catch RuntimeError.notPermitted(_, let objection) {
+            // A folder that it has was redirected, and trying again would not change that.
+            reason += "; the old version was not started again: \(objection)"
+        }
         record.watchedUntil = watchedUntil
         record.newID = nil
         record.state = .failed

@@ -1,10 +1,10 @@
-import OCI
+import PrintableText
 import RuntimeAPI
 
-// What a container to be has to pass.
+// What a container has to pass.
 
 extension DevicePolicy {
-    /// Checks a container that is about to be created or started again; all but its image's
+    /// Checks a container that is about to be created or started again; everything but its image's
     /// signature.
     ///
     /// - Throws: `RuntimeError.notPermitted`.
@@ -19,43 +19,42 @@ extension DevicePolicy {
         try check(spec.limits)
         for device in spec.devices { try check(device: device.source, on: files) }
         for mount in spec.volumes where mount.isBind {
-            try check(bind: mount.name, facts.engine, on: files)
+            try check(bind: mount.name, facts.reserved, on: files)
         }
         for known in facts.volumes {
             if !known.isOwn { try checkForeign("volume \(known.volume.name)") }
             try check(
-                driver: known.volume.driver, known.volume.options, facts.engine, on: files)
+                driver: known.volume.driver, known.volume.options, facts.reserved, on: files)
         }
-        try checkNesting(SharedFolder.all(of: spec, facts.volumes), facts.others, on: files)
+        let folders = SharedFolder.all(of: spec, facts.volumes)
+        if !folders.isEmpty {
+            try FolderSeparation(files).check(folders, beside: facts.others)
+        }
     }
 
-    /// Whoever may write to a folder can replace what is below it by a link to anything: the
-    /// engine would follow that when it starts a container again, and asks nobody then.
-    private func checkNesting(
-        _ own: [SharedFolder], _ others: [SharedFolder], on files: some PathResolver
-    ) throws(RuntimeError) {
-        for folder in own {
-            guard let place = HostPath(files.resolve(folder.path)) else { continue }
-            for other in own + others {
-                guard let otherPlace = HostPath(files.resolve(other.path)), place != otherPlace,
-                    other.isWritable && place.isWithin(otherPlace)
-                        || folder.isWritable && otherPlace.isWithin(place)
-                else { continue }
-                throw Self.denial(
-                    .hostPaths,
-                    "\(place) and \(otherPlace), which a container has, lie one in the other, and "
-                        + "who may write to the outer one could make anything of the inner one")
-            }
+    /// The capabilities that a container has, without `CAP_`: those of every container without
+    /// those that the request removes, and those that it adds.
+    ///
+    /// - Returns: `["ALL"]` for all of them.
+    public func capabilities(of spec: ContainerSpec) -> Set<String> {
+        func names(_ texts: [String]) -> Set<String> {
+            Set(texts.map { CapabilityName.normalised($0) ?? $0 })
         }
+        let removed = names(spec.capabilities.remove)
+        let kept =
+            removed.contains(CapabilityName.all) ? [] : defaultCapabilities.subtracting(removed)
+        let all = kept.union(names(spec.capabilities.add))
+        return all.contains(CapabilityName.all) ? [CapabilityName.all] : all
     }
 
     private func check(capabilities added: [String]) throws(RuntimeError) {
         guard !capabilities.contains(CapabilityName.all) else { return }
         for text in added {
-            // What is no capability's name is not for the policy to say.
+            // An unknown name is not the policy's to report.
             let name = CapabilityName.normalised(text) ?? text
             guard capabilities.contains(name) else {
-                throw Self.refusal(.capabilities, "capability \(name) is not among those allowed")
+                throw Self.refusal(
+                    .capabilities, "capability \(excerpt(name)) is not allowed", add: name)
             }
         }
     }
@@ -63,7 +62,7 @@ extension DevicePolicy {
     private func checkNetwork(_ network: String) throws(RuntimeError) {
         let name = ["", "default", "bridged"].contains(network) ? "bridge" : network
         guard networks.match(name) else {
-            throw Self.refusal(.networks, "network \(name) is not among those allowed")
+            throw Self.refusal(.networks, "network \(excerpt(name)) is not allowed", add: name)
         }
     }
 
@@ -71,7 +70,8 @@ extension DevicePolicy {
         for mapping in mappings
         where !ports.contains(where: { $0.contains(mapping.external) }) {
             throw Self.refusal(
-                .ports, "port \(mapping.external) of the device is not among those allowed")
+                .ports, "port \(mapping.external) of the device is not allowed",
+                add: "\(mapping.external)")
         }
     }
 
@@ -83,60 +83,77 @@ extension DevicePolicy {
         let given = spec.user.isEmpty && !spec.group.isEmpty ? "0" : spec.user
         guard let user = given.isEmpty ? imageUser : given else { return }
         let name = UserPattern.normalised(user)
-        let shown = name == "0" ? "root" : name
+        let shown = name == "0" ? "root" : excerpt(name)
         if let entry = users.deny.first(where: { $0.matches(name) }) {
-            throw Self.denial(.users, "user \(shown) is denied by '\(entry)'")
+            throw Self.denial(
+                .users, "user \(shown) is denied by '\(entry)'", remove: "\(entry)")
         }
         guard users.allow.contains(where: { $0.matches(name) }) else {
-            throw Self.refusal(.users, "user \(shown) is not among those allowed")
+            throw Self.refusal(
+                .users, "user \(shown) is not allowed", add: name == "0" ? "root" : name)
         }
-        // An image can call anybody anything: a name says nothing where numbers are denied.
+        // An image can give any number to a name: a name proves nothing where numbers are denied.
         if !UserPattern.isNumber(name), !users.deny.isEmpty,
             !users.allow.contains(where: { !$0.isAny && $0.matches(name) })
         {
             throw Self.denial(
                 .users,
-                "user \(name) may be any number in the image: give the number, or allow the name")
+                "user \(shown) may have any number in the image: give the number, or add "
+                    + "\"\(shown)\" to users.allow")
         }
     }
 
     private func check(_ wanted: ContainerSpec.Limits) throws(RuntimeError) {
-        if let most = limits.memory, wanted.hardMemory <= 0 || wanted.hardMemory > most {
+        if let maximum = limits.memory, wanted.hardMemory <= 0 || wanted.hardMemory > maximum {
             let asked = wanted.hardMemory <= 0 ? "no limit" : "\(wanted.hardMemory)"
             throw Self.refusal(
-                .limits, "at most \(most) bytes of memory are allowed, not \(asked)")
+                .limits,
+                "the maximum is \(maximum) bytes of memory, the request has \(asked); "
+                    + "limits.memory would have to be higher")
         }
-        if let most = limits.cpus, !(wanted.cpus > 0 && wanted.cpus <= most) {
+        if let maximum = limits.cpus, !(wanted.cpus > 0 && wanted.cpus <= maximum) {
             let asked = wanted.cpus > 0 ? "\(wanted.cpus)" : "no limit"
-            throw Self.refusal(.limits, "at most \(most) CPUs are allowed, not \(asked)")
+            throw Self.refusal(
+                .limits,
+                "the maximum is \(maximum) CPUs, the request has \(asked); limits.cpus would have "
+                    + "to be higher")
         }
     }
 
     // MARK: Files of the device
 
-    /// A device by its own name and by what that leads to.
+    /// Checks a device by its own name and by what that leads to.
     func check(device path: String, on files: some PathResolver) throws(RuntimeError) {
         for place in try Self.places(of: path, .devices, on: files)
         where !devices.match(place.description) {
-            throw Self.refusal(.devices, "device \(place) is not among those allowed")
+            throw Self.refusal(
+                .devices, "device \(excerpt("\(place)")) is not allowed", add: "\(place)")
         }
     }
 
-    /// A file or folder by its own name and by what that leads to.
+    /// Checks a file or folder by its own name and by what that leads to.
     func check(
-        bind path: String, _ engine: EnginePaths, on files: some PathResolver
+        bind path: String, _ reserved: ReservedPaths, on files: some PathResolver
     ) throws(RuntimeError) {
-        let engine = engine.paths.flatMap { [$0, files.resolve($0)] }.compactMap(HostPath.init(_:))
-        let denied = hostPaths.deny.flatMap { [$0, HostPath(trusting: files.resolve("\($0)"))] }
         for place in try Self.places(of: path, .hostPaths, on: files) {
-            if let entry = engine.first(where: place.touches) {
-                throw Self.denial(.hostPaths, "\(place) has the engine's own \(entry)")
+            let shown = excerpt("\(place)")
+            for entry in reserved.entries {
+                for own in [entry.path, files.resolve(entry.path)].compactMap({ HostPath($0) })
+                where place.touches(own) {
+                    throw Self.denial(
+                        .hostPaths, "\(shown) contains or is within \(own), \(entry.purpose)")
+                }
             }
-            if let entry = denied.first(where: place.touches) {
-                throw Self.denial(.hostPaths, "\(place) has something of \(entry)")
+            for entry in hostPaths.deny
+            where place.touches(entry)
+                || place.touches(HostPath(trusting: files.resolve("\(entry)")))
+            {
+                throw Self.denial(
+                    .hostPaths, "\(shown) contains or is within \(entry), which is denied",
+                    remove: "\(entry)")
             }
             guard hostPaths.allow.contains(where: place.isWithin) else {
-                throw Self.refusal(.hostPaths, "\(place) is in none of the folders allowed")
+                throw Self.refusal(.hostPaths, "\(shown) is not allowed", add: "\(place)")
             }
         }
     }
@@ -148,7 +165,21 @@ extension DevicePolicy {
     ) throws(RuntimeError) -> [HostPath] {
         guard let literal = HostPath(path), let real = HostPath(files.resolve(path)),
             let tidied = HostPath(files.resolve(literal.description))
-        else { throw refusal(rule, "'\(path)' is not an absolute path") }
+        else { throw refusal(rule, "'\(excerpt(path))' is not an absolute path") }
         return [literal, real, tidied]
+    }
+
+    /// Refuses a path that has symbolic links or `..` in it. Such a path may lead elsewhere the
+    /// next time that an engine follows it.
+    static func requireReal(_ path: String, on files: some PathResolver) throws(RuntimeError) {
+        let real = files.resolve(path)
+        let isPlain = !path.utf8.split(separator: UInt8(ascii: "/")).contains {
+            $0.elementsEqual("..".utf8)
+        }
+        guard isPlain, HostPath(path) == HostPath(real) else {
+            throw denial(
+                .hostPaths,
+                "\(excerpt(path)) has symbolic links or '..' in it; use \(excerpt(real))")
+        }
     }
 }

@@ -10,14 +10,15 @@ extension DevicePolicy {
     /// - Throws: `RuntimeError.notPermitted`.
     public func check(_ name: ImageName, _ digest: Digest?) throws(RuntimeError) {
         if let entry = images.deny.first(where: { $0.matches(name, digest) }) {
-            throw Self.denial(.images, "image \(name) is denied by '\(entry)'")
+            throw Self.denial(
+                .images, "image \(name) is denied by '\(entry)'", remove: "\(entry)")
         }
         let isAllowed = images.allow.contains { entry in
             if case .digest = entry, digest == nil { return true }
             return entry.matches(name, digest)
         }
         guard isAllowed else {
-            throw Self.refusal(.images, "image \(name) is not among those allowed")
+            throw Self.refusal(.images, "image \(name) is not allowed", add: "\(name)")
         }
     }
 
@@ -35,7 +36,9 @@ extension DevicePolicy {
     public func checkPlugins() throws(RuntimeError) {
         guard allowsPlugins else {
             throw Self.refusal(
-                .plugins, "a plugin gets every privilege that it asks for, and is not allowed")
+                .plugins,
+                "plugins are not allowed, since each gets every privilege that it asks for; to "
+                    + "allow them, set plugins.allow to true")
         }
     }
 
@@ -45,7 +48,9 @@ extension DevicePolicy {
     /// - Throws: `RuntimeError.notPermitted`.
     public func checkForeign(_ what: String) throws(RuntimeError) {
         guard allowsForeign else {
-            throw Self.refusal(.ownership, "\(what) was not made through containerz")
+            throw Self.refusal(
+                .ownership,
+                "\(what) was not made through containerz; to allow it, set foreign to true")
         }
     }
 }

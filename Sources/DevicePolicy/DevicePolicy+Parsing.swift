@@ -16,15 +16,12 @@ extension DevicePolicy {
             policy.hostPaths = try parse(rules, policy.hostPaths, hostPath)
         }
         if let globs = try globs("devices", &top, absolute: true) { policy.devices = globs }
-        if let names = try top.strings("capabilities") {
-            var capabilities: Set<String> = []
-            for (index, text) in names.enumerated() {
-                guard let name = CapabilityName.normalised(text) else {
-                    throw top.failure("capabilities[\(index)]", "is no capability: '\(text)'")
-                }
-                capabilities.insert(name)
-            }
-            policy.capabilities = capabilities
+        if let names = try capabilities("defaultCapabilities", &top) {
+            policy.defaultCapabilities = names
+        }
+        if let names = try capabilities("capabilities", &top) { policy.capabilities = names }
+        if let allow = try switchedSection("newPrivileges", &top) {
+            policy.allowsNewPrivileges = allow
         }
         if let globs = try globs("networks", &top) { policy.networks = globs }
         if let ranges = try top.strings("ports") {
@@ -44,12 +41,11 @@ extension DevicePolicy {
         }
         if let limits = try top.object("limits") { policy.limits = try parse(limits) }
         if let globs = try globs("mountTypes", &top) { policy.mountTypes = globs }
-        if let globs = try globs("volumeDrivers", &top) { policy.volumeDrivers = globs }
-        if var plugins = try top.object("plugins") {
-            _ = try plugins.string("comment")
-            policy.allowsPlugins = try plugins.bool("allow") ?? policy.allowsPlugins
-            try plugins.finish()
+        if let names = try entries("mountOptions", &top, mountOption) {
+            policy.mountOptions = Set(names)
         }
+        if let globs = try globs("volumeDrivers", &top) { policy.volumeDrivers = globs }
+        if let allow = try switchedSection("plugins", &top) { policy.allowsPlugins = allow }
         if let rules = try top.objects("signatures") {
             policy.signatures = []
             for rule in rules { policy.signatures.append(try parse(signatures: rule)) }
@@ -92,6 +88,36 @@ extension DevicePolicy {
             let fits = absolute ? text == "*" || HostPath(text)?.description == text : !text.isEmpty
             return fits ? Glob(text) : nil
         }
+    }
+
+    private static func capabilities(
+        _ key: String, _ object: inout JSONObjectReader
+    ) throws(Failure) -> Set<String>? {
+        guard let texts = try object.strings(key) else { return nil }
+        var names: Set<String> = []
+        for (index, text) in texts.enumerated() {
+            guard let name = CapabilityName.normalised(text) else {
+                throw object.failure("\(key)[\(index)]", "is no capability: '\(text)'")
+            }
+            names.insert(name)
+        }
+        return names
+    }
+
+    /// The key `allow` of a section that has no other.
+    private static func switchedSection(
+        _ key: String, _ object: inout JSONObjectReader
+    ) throws(Failure) -> Bool? {
+        guard var section = try object.object(key) else { return nil }
+        _ = try section.string("comment")
+        let allow = try section.bool("allow")
+        try section.finish()
+        return allow
+    }
+
+    /// The name alone: an option is allowed with every value.
+    private static func mountOption(_ text: String) -> String? {
+        text.isEmpty || text.contains { ",= \"".contains($0) } ? nil : text
     }
 
     private static func imagePattern(_ text: String) -> ImagePattern? { ImagePattern(text) }

@@ -1,33 +1,49 @@
+import PrintableText
 import RuntimeAPI
 
 extension DevicePolicy {
-    /// Checks a volume to be.
+    /// Checks a volume that is about to be created.
     ///
     /// - Throws: `RuntimeError.notPermitted`.
     public func check(
-        _ spec: VolumeSpec, _ engine: EnginePaths, on files: some PathResolver = FileSystem()
+        _ spec: VolumeSpec, _ reserved: ReservedPaths, on files: some PathResolver = FileSystem()
     ) throws(RuntimeError) {
-        try check(driver: spec.driver, spec.options, engine, on: files)
+        try check(driver: spec.driver, spec.options, reserved, on: files)
     }
 
+    /// Checks what a driver is given, when the volume is created and whenever it is mounted.
     func check(
-        driver: String, _ options: [String: String], _ engine: EnginePaths,
+        driver: String, _ options: [String: String], _ reserved: ReservedPaths,
         on files: some PathResolver
     ) throws(RuntimeError) {
         guard volumeDrivers.match(driver) else {
-            throw Self.refusal(.volumeDrivers, "driver \(driver) is not among those allowed")
+            throw Self.refusal(
+                .volumeDrivers, "driver \(excerpt(driver)) is not allowed", add: driver)
         }
         guard driver == VolumeSpec.localDriver, !options.isEmpty else { return }
         let device = options["device"] ?? ""
-        // mount(8), which Podman runs, takes `bind` with a value and in quotes as well.
-        if (options["o"] ?? "").split(separator: ",").contains(where: { $0.contains("bind") }) {
-            return try check(bind: device, engine, on: files)
-        }
         let type = options["type"] ?? ""
+        let mount = MountOptions(options["o"] ?? "")
+        if mount.mayBind {
+            try check(bind: device, reserved, on: files)
+            try check(options: mount, type: type)
+            // The engine follows this path again whenever it mounts the volume.
+            return try Self.requireReal(device, on: files)
+        }
         guard mountTypes.match(type) else {
             throw Self.refusal(
-                .mountTypes, "file systems of type '\(type)' are not among those allowed")
+                .mountTypes, "file system type '\(excerpt(type))' is not allowed", add: type)
         }
+        try check(options: mount, type: type)
         if device.utf8.first == UInt8(ascii: "/") { try check(device: device, on: files) }
+    }
+
+    private func check(options mount: MountOptions, type: String) throws(RuntimeError) {
+        guard let option = mount.firstRefused(type: type, extra: mountOptions) else { return }
+        let shown = excerpt(option.value.map { "\(option.name)=\($0)" } ?? option.name)
+        throw Self.refusal(
+            .mountOptions,
+            "mount option '\(shown)' is not allowed for file system type '\(excerpt(type))'",
+            add: option.name)
     }
 }

@@ -1,5 +1,6 @@
 import JSON
 import OCI
+import PrintableText
 import RuntimeAPI
 
 /// What may run on a device: which images, with what of the host. containerz-policy(5) describes
@@ -49,8 +50,13 @@ public struct DevicePolicy: Hashable, Sendable {
     public var hostPaths: Rules<HostPath>
     /// Names of devices under /dev.
     public var devices: [Glob]
-    /// What a container may be given beyond what every one has, without `CAP_`.
+    /// What every container has unless the request removes it, without `CAP_`.
+    public var defaultCapabilities: Set<String>
+    /// What a request may add, without `CAP_`.
     public var capabilities: Set<String>
+    /// Whether programs of a container may gain privileges, as setuid programs do
+    /// (PR_SET_NO_NEW_PRIVS(2const)).
+    public var allowsNewPrivileges: Bool
     public var networks: [Glob]
     /// Ports of the device that containers may be published on.
     public var ports: [ClosedRange<UInt16>]
@@ -58,6 +64,8 @@ public struct DevicePolicy: Hashable, Sendable {
     public var limits: Limits
     /// Types of file systems that a local volume may mount.
     public var mountTypes: [Glob]
+    /// Names of mount options that local volumes may have beside the harmless ones.
+    public var mountOptions: Set<String>
     public var volumeDrivers: [Glob]
     /// Whether plugins may be started.
     public var allowsPlugins: Bool
@@ -74,19 +82,23 @@ public struct DevicePolicy: Hashable, Sendable {
 
     init(
         images: Rules<ImagePattern>, hostPaths: Rules<HostPath>, devices: [Glob],
-        capabilities: Set<String>, networks: [Glob], ports: [ClosedRange<UInt16>],
-        users: Rules<UserPattern>, limits: Limits, mountTypes: [Glob], volumeDrivers: [Glob],
+        defaultCapabilities: Set<String>, capabilities: Set<String>, allowsNewPrivileges: Bool,
+        networks: [Glob], ports: [ClosedRange<UInt16>], users: Rules<UserPattern>,
+        limits: Limits, mountTypes: [Glob], mountOptions: Set<String>, volumeDrivers: [Glob],
         allowsPlugins: Bool, signatures: [SignatureRule], allowsForeign: Bool
     ) {
         self.images = images
         self.hostPaths = hostPaths
         self.devices = devices
+        self.defaultCapabilities = defaultCapabilities
         self.capabilities = capabilities
+        self.allowsNewPrivileges = allowsNewPrivileges
         self.networks = networks
         self.ports = ports
         self.users = users
         self.limits = limits
         self.mountTypes = mountTypes
+        self.mountOptions = mountOptions
         self.volumeDrivers = volumeDrivers
         self.allowsPlugins = allowsPlugins
         self.signatures = signatures
@@ -101,15 +113,32 @@ public struct DevicePolicy: Hashable, Sendable {
     /// The name of a rule, as refusals have it: that of its key in the file, but for
     /// ``ownership``, whose key is `foreign`.
     enum Rule: String {
-        case images, hostPaths, devices, capabilities, networks, ports, users, limits, mountTypes
-        case volumeDrivers, plugins, signatures, ownership
+        case images, hostPaths, devices, capabilities, newPrivileges, networks, ports, users
+        case limits, mountTypes, mountOptions, volumeDrivers, plugins, signatures, ownership
+
+        /// The list that an entry has to be in for the rule to allow it.
+        var list: String {
+            switch self {
+            case .images, .hostPaths, .users: "\(rawValue).allow"
+            default: rawValue
+            }
+        }
     }
 
-    static func refusal(_ rule: Rule, _ reason: String) -> RuntimeError {
-        .notPermitted(rule: rule.rawValue, reason: reason)
+    /// - Parameter entry: what the list of the rule lacks; nil where adding something to a list
+    ///   is not the way to allow it.
+    static func refusal(_ rule: Rule, _ reason: String, add entry: String? = nil) -> RuntimeError {
+        let remedy = entry.map { "; to allow it, add \"\(excerpt($0))\" to \(rule.list)" } ?? ""
+        return .notPermitted(rule: rule.rawValue, reason: "\(reason)\(remedy)")
     }
 
-    static func denial(_ rule: Rule, _ reason: String) -> RuntimeError {
-        .notPermitted(rule: "\(rule.rawValue).deny", reason: reason)
+    /// - Parameter entry: the entry of the rule's `deny` that matches; nil where the rule has no
+    ///   entry for it.
+    static func denial(_ rule: Rule, _ reason: String, remove entry: String? = nil) -> RuntimeError
+    {
+        let remedy =
+            entry.map { "; to allow it, remove \"\(excerpt($0))\" from \(rule.rawValue).deny" }
+            ?? ""
+        return .notPermitted(rule: "\(rule.rawValue).deny", reason: "\(reason)\(remedy)")
     }
 }

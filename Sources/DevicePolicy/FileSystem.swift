@@ -1,13 +1,20 @@
 import Glibc
+import SystemIO
 
 /// The file system, as far as a policy has to know it.
 public protocol PathResolver: Sendable {
     /// The path without symbolic links; what of it does not exist is left as it is.
     func resolve(_ path: String) -> String
+
+    /// What is mounted where; empty when that cannot be read.
+    func mountTable() -> MountTable
 }
 
 /// The device's own file system.
 public struct FileSystem: PathResolver {
+    /// Far more than the list of any device.
+    private static let maximumMountTable = 16 << 20
+
     public init() {}
 
     public func resolve(_ path: String) -> String {
@@ -22,5 +29,19 @@ public struct FileSystem: PathResolver {
             rest = Substring(known[slash...]) + rest
             known = known[..<slash]
         }
+    }
+
+    public func mountTable() -> MountTable {
+        (try? Self.mountTable(ofProcess: nil)) ?? MountTable(parsing: [])
+    }
+
+    /// The mounts that a process sees.
+    ///
+    /// - Parameter pid: nil for this process.
+    /// - Throws: `SystemError`, with ENOENT or EINVAL for a process that has ended.
+    public static func mountTable(ofProcess pid: Int32?) throws(SystemError) -> MountTable {
+        let path = "/proc/\(pid.map(String.init) ?? "self")/mountinfo"
+        let file = try Descriptor.open(path, O_RDONLY)
+        return MountTable(parsing: try file.readToEnd(atMost: maximumMountTable, of: path))
     }
 }

@@ -3,7 +3,8 @@ public enum CapabilityName {
     /// Stands for all of them.
     public static let all = "ALL"
 
-    private static let known: Set<String> = [
+    /// All of them, and ``all``.
+    public static let known: Set<String> = [
         all,
         "AUDIT_CONTROL", "AUDIT_READ", "AUDIT_WRITE", "BLOCK_SUSPEND", "BPF",
         "CHECKPOINT_RESTORE", "CHOWN", "DAC_OVERRIDE", "DAC_READ_SEARCH", "FOWNER", "FSETID",

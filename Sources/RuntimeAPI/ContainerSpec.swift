@@ -127,7 +127,7 @@ public struct ContainerSpec: Hashable, Sendable {
 }
 
 extension ContainerSpec: Codable {
-    private enum CodingKeys: CodingKey {
+    fileprivate enum CodingKeys: CodingKey, CaseIterable {
         case image, command, name, ports, environment, volumes, network, capabilities, restart
         case user, group, labels, limits, devices, location
     }
@@ -153,28 +153,28 @@ extension ContainerSpec: Codable {
 
     /// Without what is the default: engines keep this with each container and say it in each list.
     public func encode(to encoder: any Encoder) throws {
-        let usual = ContainerSpec()
+        let initial = ContainerSpec()
         var fields = encoder.container(keyedBy: CodingKeys.self)
         try fields.encodeIfPresent(image, forKey: .image)
-        try fields.encode(.command, command, unless: usual.command)
-        try fields.encode(.name, name, unless: usual.name)
-        try fields.encode(.ports, ports, unless: usual.ports)
-        try fields.encode(.environment, environment, unless: usual.environment)
-        try fields.encode(.volumes, volumes, unless: usual.volumes)
-        try fields.encode(.network, network, unless: usual.network)
-        try fields.encode(.capabilities, capabilities, unless: usual.capabilities)
-        try fields.encode(.restart, restart, unless: usual.restart)
-        try fields.encode(.user, user, unless: usual.user)
-        try fields.encode(.group, group, unless: usual.group)
-        try fields.encode(.labels, labels, unless: usual.labels)
-        try fields.encode(.limits, limits, unless: usual.limits)
-        try fields.encode(.devices, devices, unless: usual.devices)
-        try fields.encode(.location, location, unless: usual.location)
+        try fields.encode(.command, command, unless: initial.command)
+        try fields.encode(.name, name, unless: initial.name)
+        try fields.encode(.ports, ports, unless: initial.ports)
+        try fields.encode(.environment, environment, unless: initial.environment)
+        try fields.encode(.volumes, volumes, unless: initial.volumes)
+        try fields.encode(.network, network, unless: initial.network)
+        try fields.encode(.capabilities, capabilities, unless: initial.capabilities)
+        try fields.encode(.restart, restart, unless: initial.restart)
+        try fields.encode(.user, user, unless: initial.user)
+        try fields.encode(.group, group, unless: initial.group)
+        try fields.encode(.labels, labels, unless: initial.labels)
+        try fields.encode(.limits, limits, unless: initial.limits)
+        try fields.encode(.devices, devices, unless: initial.devices)
+        try fields.encode(.location, location, unless: initial.location)
     }
 }
 
 extension ContainerSpec.VolumeMount: Codable {
-    private enum CodingKeys: CodingKey { case name, mountPoint, readOnly }
+    fileprivate enum CodingKeys: CodingKey, CaseIterable { case name, mountPoint, readOnly }
 
     public init(from decoder: any Decoder) throws {
         let fields = try decoder.container(keyedBy: CodingKeys.self)
@@ -185,7 +185,7 @@ extension ContainerSpec.VolumeMount: Codable {
 }
 
 extension ContainerSpec.Capabilities: Codable {
-    private enum CodingKeys: CodingKey { case add, remove }
+    fileprivate enum CodingKeys: CodingKey, CaseIterable { case add, remove }
 
     public init(from decoder: any Decoder) throws {
         let fields = try decoder.container(keyedBy: CodingKeys.self)
@@ -195,7 +195,7 @@ extension ContainerSpec.Capabilities: Codable {
 }
 
 extension ContainerSpec.RestartPolicy: Codable {
-    private enum CodingKeys: CodingKey { case policy, attempts }
+    fileprivate enum CodingKeys: CodingKey, CaseIterable { case policy, attempts }
 
     public init(from decoder: any Decoder) throws {
         let fields = try decoder.container(keyedBy: CodingKeys.self)
@@ -205,7 +205,7 @@ extension ContainerSpec.RestartPolicy: Codable {
 }
 
 extension ContainerSpec.Limits: Codable {
-    private enum CodingKeys: CodingKey { case cpus, softMemory, hardMemory }
+    fileprivate enum CodingKeys: CodingKey, CaseIterable { case cpus, softMemory, hardMemory }
 
     public init(from decoder: any Decoder) throws {
         let fields = try decoder.container(keyedBy: CodingKeys.self)
@@ -216,7 +216,7 @@ extension ContainerSpec.Limits: Codable {
 }
 
 extension ContainerSpec.Device: Codable {
-    private enum CodingKeys: CodingKey { case source, destination, permissions }
+    fileprivate enum CodingKeys: CodingKey, CaseIterable { case source, destination, permissions }
 
     public init(from decoder: any Decoder) throws {
         let fields = try decoder.container(keyedBy: CodingKeys.self)
@@ -224,4 +224,25 @@ extension ContainerSpec.Device: Codable {
         destination = try fields.decode(.destination, default: "")
         permissions = try fields.decode(.permissions, default: [])
     }
+}
+
+extension ContainerSpec {
+    /// The fields of its objects: by the name of the field that holds the object, or the list of
+    /// objects; those of the specification itself under an empty name. The fields that are missing
+    /// here hold no objects with fixed fields.
+    public static let fieldNames: [String: Set<String>] = {
+        func names<Keys: CodingKey & CaseIterable>(_ keys: Keys.Type) -> Set<String> {
+            Set(keys.allCases.map(\.stringValue))
+        }
+        return [
+            "": names(CodingKeys.self),
+            "image": ["repository", "tag"],
+            "ports": ["internal", "external"],
+            "volumes": names(VolumeMount.CodingKeys.self),
+            "capabilities": names(Capabilities.CodingKeys.self),
+            "restart": names(RestartPolicy.CodingKeys.self),
+            "limits": names(Limits.CodingKeys.self),
+            "devices": names(Device.CodingKeys.self),
+        ]
+    }()
 }

@@ -13,6 +13,8 @@ public final class EngineConnector: EngineProvider {
     private let policies: any PolicyProvider
     private let logger: Logger
     private var current: (any ContainerEngine)?
+    /// Called after each container that was created.
+    var onContainerCreated: (@EventLoop () -> Void)?
 
     /// - Parameters:
     ///   - dialect: which engine it has to be; nil for the first that answers.
@@ -60,6 +62,7 @@ public final class EngineConnector: EngineProvider {
                 let found = try await DockerEngine.connect(
                     to: path, expecting: dialect, policies: policies)
                 if let current { return current }
+                found.onContainerCreated = onContainerCreated
                 current = found
                 logger.info(
                     "found the engine",

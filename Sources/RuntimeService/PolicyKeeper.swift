@@ -14,14 +14,20 @@ public final class PolicyKeeper: PolicyProvider {
     private var keys: [String: VerificationKey]
     let signatures: SignatureStore
     private let file: PolicyFile
+    private let ownFolders: [ReservedPaths.Entry]
     private let logger: Logger
     /// Once a policy was read from the file, there being none is no reason to be less strict.
     private var hasBeenRead: Bool
     private var watch: FileWatch?
 
+    /// - Parameter ownFolders: folders of this program that no container may have.
     /// - Throws: `PolicyFile.Failure`.
-    public init(_ file: PolicyFile, _ signatures: SignatureStore, logger: Logger) throws {
+    public init(
+        _ file: PolicyFile, _ signatures: SignatureStore,
+        ownFolders: [ReservedPaths.Entry] = [], logger: Logger
+    ) throws {
         self.file = file
+        self.ownFolders = ownFolders
         self.signatures = signatures
         self.logger = logger
         hasBeenRead = file.exists
@@ -30,6 +36,11 @@ public final class PolicyKeeper: PolicyProvider {
         (policy, keys) = try read()
         logger.info(
             "policy", metadata: ["file": "\(hasBeenRead ? file.path : "none: the built-in one")"])
+    }
+
+    public var reserved: [ReservedPaths.Entry] {
+        ownFolders + [.init(file.path, "the device's policy")]
+            + policy.keyFiles.map { .init($0, "a key of the device's policy") }
     }
 
     /// Reads it again; one that cannot be read leaves the one before in force.

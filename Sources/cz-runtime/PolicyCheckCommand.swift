@@ -2,6 +2,7 @@ import ArgumentParser
 import DevicePolicy
 import FoundationEssentials
 import Glibc
+import JSON
 import RuntimeAPI
 import RuntimeService
 import SystemIO
@@ -62,21 +63,69 @@ struct PolicyCheckCommand: ParsableCommand {
         } catch {
             throw ValidationError("\(path): \(error.reason)")
         }
+        do throws(JSONObjectReader.Failure) {
+            try requireKnownFields(try JSONObjectReader(parsing: text))
+        } catch {
+            throw ValidationError("\(path): \(error)")
+        }
         do {
             return try JSONDecoder().decode(ContainerSpec.self, from: Data(text))
-        } catch {
-            throw ValidationError("\(path) holds no ContainerSpec")
+        } catch DecodingError.typeMismatch(_, let context), DecodingError.valueNotFound(
+            _, let context),
+            DecodingError.dataCorrupted(let context)
+        {
+            throw ValidationError("\(path): \(place(context)) has a value of the wrong type")
+        } catch DecodingError.keyNotFound(let key, let context) {
+            throw ValidationError("\(path): \(place(context)) has no \(key.stringValue)")
         }
     }
 
-    /// More than anybody writes of a container.
-    private static let largestSpec = 4 << 20
+    private static func place(_ context: DecodingError.Context) -> String {
+        let names = context.codingPath.map { key in
+            key.intValue.map { "[\($0)]" } ?? ".\(key.stringValue)"
+        }
+        return names.isEmpty ? "it" : String(names.joined().drop { $0 == "." })
+    }
+
+    /// A field with a misspelt name would be checked as if it were not there.
+    private static func requireKnownFields(
+        _ object: JSONObjectReader
+    ) throws(JSONObjectReader.Failure) {
+        var object = object
+        for name in (ContainerSpec.fieldNames[""] ?? []).sorted() {
+            let fields = ContainerSpec.fieldNames[name]
+            switch object.take(name) {
+            case .array(let elements)?:
+                guard let fields else { continue }
+                for (index, element) in elements.enumerated() {
+                    guard case .object = element else { continue }
+                    try requireOnly(fields, JSONObjectReader(element, at: "\(name)[\(index)]"))
+                }
+            case .object(let members)?:
+                guard let fields else { continue }
+                try requireOnly(fields, JSONObjectReader(.object(members), at: name))
+            default: continue
+            }
+        }
+        try object.finish()
+    }
+
+    private static func requireOnly(
+        _ fields: Set<String>, _ object: JSONObjectReader
+    ) throws(JSONObjectReader.Failure) {
+        var object = object
+        for field in fields { _ = object.take(field) }
+        try object.finish()
+    }
+
+    /// In bytes; more than a ContainerSpec may have.
+    private static let maximumSpec = 4 << 20
 
     private static func read(_ path: String) throws(SystemError) -> [UInt8] {
         let file =
             path == "-"
             ? try Descriptor.duplicate(of: STDIN_FILENO)
             : try Descriptor.open(path, O_RDONLY)
-        return try file.readToEnd(atMost: largestSpec, of: path)
+        return try file.readToEnd(atMost: maximumSpec, of: path)
     }
 }

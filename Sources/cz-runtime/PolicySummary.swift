@@ -11,7 +11,9 @@ struct PolicySummary: CustomStringConvertible {
             ("images", Self.rules(policy.images)),
             ("host paths", Self.rules(policy.hostPaths)),
             ("devices", Self.list(policy.devices)),
-            ("capabilities", Self.list(policy.capabilities.sorted())),
+            ("capabilities", Self.list(policy.defaultCapabilities.sorted())),
+            ("may add", Self.list(policy.capabilities.sorted())),
+            ("new privileges", policy.allowsNewPrivileges ? "allowed" : "not allowed"),
             ("networks", Self.list(policy.networks)),
             (
                 "ports",
@@ -22,9 +24,10 @@ struct PolicySummary: CustomStringConvertible {
                     })
             ),
             ("users", Self.rules(policy.users)),
-            ("memory", policy.limits.memory.map { "at most \($0) bytes" } ?? "no limit"),
-            ("cpus", policy.limits.cpus.map { "at most \($0)" } ?? "no limit"),
+            ("memory", policy.limits.memory.map { "up to \($0) bytes" } ?? "no limit"),
+            ("cpus", policy.limits.cpus.map { "up to \($0)" } ?? "no limit"),
             ("mount types", Self.list(policy.mountTypes)),
+            ("mount options", Self.mountOptions(policy.mountOptions)),
             ("volume drivers", Self.list(policy.volumeDrivers)),
             ("plugins", policy.allowsPlugins ? "allowed" : "not allowed"),
             (
@@ -35,12 +38,16 @@ struct PolicySummary: CustomStringConvertible {
                         "\(Self.list($0.images)) by \(Self.list($0.keys))"
                     }.joined(separator: "; ")
             ),
-            ("what is not ours", policy.allowsForeign ? "may be removed" : "is left alone"),
+            ("foreign objects", policy.allowsForeign ? "may be changed" : "are left alone"),
         ]
         return lines.map { name, text in
             let padding = String(repeating: " ", count: max(0, 18 - name.count))
             return "\(name)\(padding)\(text)\n"
         }.joined()
+    }
+
+    private static func mountOptions(_ names: Set<String>) -> String {
+        names.isEmpty ? "the harmless ones" : "the harmless ones and \(list(names.sorted()))"
     }
 
     private static func rules(_ rules: DevicePolicy.Rules<some CustomStringConvertible>) -> String {

@@ -2,6 +2,7 @@ import ArgumentParser
 import ContainerEngine
 import ContainerUpdate
 import Daemon
+import DevicePolicy
 import Glibc
 import Logging
 import Metrics
@@ -83,7 +84,11 @@ struct ServeCommand: ParsableCommand {
         let failure: String? = EventLoopExecutor.run { @EventLoop [proof] in
             do {
                 let policies = try PolicyKeeper(
-                    policyFile, try SignatureStore("\(state)/signatures"), logger: logger)
+                    policyFile, try SignatureStore("\(state)/signatures"),
+                    ownFolders: [
+                        .init(state, "the state of cz-runtime"),
+                        .init(path, "the socket of cz-runtime"),
+                    ], logger: logger)
                 let engines = EngineConnector(
                     dialect, socket: engineSocket, policies: policies, logger: logger)
                 let updater = Updater(
@@ -94,6 +99,8 @@ struct ServeCommand: ParsableCommand {
                     RuntimeReport($0, engines, updater, logger: logger)
                 }
                 let listeners = try await Self.listeners(path, group)
+                let mounts = MountWatch(engines, logger: logger)
+                let watching = EventLoop.task { await mounts.run() }
                 let result: Result<Void, any Error>
                 do {
                     try await serve(
@@ -104,6 +111,8 @@ struct ServeCommand: ParsableCommand {
                 } catch {
                     result = .failure(error)
                 }
+                watching.cancel()
+                await watching.value
                 await records.flush()
                 try result.get()
                 return nil

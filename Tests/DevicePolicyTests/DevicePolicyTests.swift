@@ -8,6 +8,10 @@ import Testing
 /// A file system that consists of links.
 struct Links: PathResolver {
     var links: [String: String] = [:]
+    /// As in /proc/PID/mountinfo.
+    var mounts = "1 0 8:1 / / rw - ext4 /dev/sda1 rw"
+
+    func mountTable() -> MountTable { MountTable(parsing: Array(mounts.utf8)) }
 
     func resolve(_ path: String) -> String {
         // The longest link that the path goes through.
@@ -34,8 +38,12 @@ func policy(_ json: String) throws -> DevicePolicy { try DevicePolicy(parsing: A
 
 @Suite("What a policy says of containers")
 struct DevicePolicyTests {
+    private static let engine = ReservedPaths([
+        .init("/run/docker.sock", "the socket of the engine"),
+        .init("/srv/engine", "the storage of the engine"),
+    ])
     private let files = Links(links: [
-        "/var/run": "/run", "/srv/link": "/etc", "/tmp/root": "/", "/tmp/up": "/srv/data/deep",
+        "/var/run": "/run", "/srv/link": "/etc", "/mnt/root": "/", "/mnt/up": "/srv/data/deep",
         "/srv/device": "/dev/sda", "/data/engine": "/srv/engine",
     ])
 
@@ -50,49 +58,18 @@ struct DevicePolicyTests {
 
     private func bind(
         _ path: String, _ policy: DevicePolicy = .default,
-        engine: EnginePaths = EnginePaths(["/run/docker.sock", "/srv/engine"])
+        reserved: ReservedPaths = Self.engine
     ) -> String? {
-        rule(policy, ContainerFacts(engine: engine)) {
+        rule(policy, ContainerFacts(reserved: reserved)) {
             $0.volumes = [.init(name: path, mountPoint: "/x")]
-        }
-    }
-
-    @Test(arguments: [
-        ("/srv/a/b", true, "/srv/a", true, false), ("/srv/a/b", true, "/srv/a", false, true),
-        ("/srv/a", true, "/srv/a/b", true, false), ("/srv/a", false, "/srv/a/b", true, true),
-        ("/srv/a", true, "/srv/a", true, true), ("/srv/ab", true, "/srv/a", true, true),
-        ("/tmp/up/x", true, "/srv/data", true, false),
-    ])
-    func foldersOneInTheOther(
-        _ path: String, _ isWritable: Bool, _ other: String, _ otherIsWritable: Bool,
-        _ isAllowed: Bool
-    ) {
-        let mount = ContainerSpec.VolumeMount(
-            name: path, mountPoint: "/x", readOnly: !isWritable)
-        let facts = ContainerFacts(others: [SharedFolder(other, isWritable: otherIsWritable)])
-        #expect((rule(.default, facts) { $0.volumes = [mount] } == nil) == isAllowed)
-        // Of one container they are as bad.
-        let second = ContainerSpec.VolumeMount(
-            name: other, mountPoint: "/y", readOnly: !otherIsWritable)
-        #expect((rule { $0.volumes = [mount, second] } == nil) == isAllowed)
-        // A volume may stand for a folder.
-        let volume = KnownVolume(
-            Volume(
-                name: "v", driver: "local",
-                options: ["type": "none", "o": "bind", "device": other], labels: [:], created: 0),
-            isOwn: true)
-        if otherIsWritable {
-            #expect(
-                (rule(.default, ContainerFacts(volumes: [volume])) { $0.volumes = [mount] } == nil)
-                    == isAllowed)
         }
     }
 
     @Test(
         "Folders for data may be bound",
         arguments: [
-            "/tmp", "/tmp/", "//tmp//x", "/srv/data", "/data", "/mnt/a b", "/tmp/x/../y",
-            "/var/tmp/x", "/tmp/up", "/srv/data/../data", "/tmp/./x",
+            "/mnt", "/mnt/", "//mnt//x", "/srv/data", "/data", "/mnt/a b", "/mnt/x/../y",
+            "/media/x", "/mnt/up", "/srv/data/../data", "/mnt/./x",
         ])
     func boundData(_ path: String) {
         #expect(bind(path) == nil)
@@ -101,24 +78,27 @@ struct DevicePolicyTests {
     @Test(
         "What gives the device away may not, whatever it is called",
         arguments: [
-            "/", "//", "/.", "/tmp/..", "/etc", "/etc/", "//etc", "/etc/passwd", "/tmp/../etc",
-            "/tmp/./../etc/x", "/var", "/var/", "/var/lib", "/var/lib/docker", "/run",
+            "/", "//", "/.", "/mnt/..", "/etc", "/etc/", "//etc", "/etc/passwd", "/mnt/../etc",
+            "/mnt/./../etc/x", "/tmp", "/tmp/tmux-0/default", "/var/tmp", "/dev/shm", "/var",
+            "/var/", "/var/lib", "/var/lib/docker", "/run",
             "/run/docker.sock", "/var/run", "/var/run/docker.sock", "/proc", "/proc/1/root",
             "/sys", "/dev", "/dev/sda", "/boot", "/root/.ssh", "/usr/bin", "/lib/modules",
-            "/lib64", "/srv/link", "/srv/link/shadow", "/tmp/root", "/tmp/root/etc",
-            "/tmp/up/../../../etc",
+            "/lib64", "/srv/link", "/srv/link/shadow", "/mnt/root", "/mnt/root/etc",
+            "/mnt/up/../../../etc",
         ])
     func boundDevice(_ path: String) {
         #expect(bind(path)?.hasPrefix("hostPaths") == true)
     }
 
-    @Test("The engine's own places may not, although the policy allows them")
-    func engine() throws {
+    @Test("The places of the engine and of containerz are denied even if the policy allows them")
+    func reservedPlaces() throws {
         let open = try policy(#"{"hostPaths": {"allow": ["/"], "deny": []}}"#)
-        #expect(bind("/etc", open) == nil)
+        #expect(bind("/etc/ssl", open) == nil)
         for path in [
             "/run/docker.sock", "/run", "/var/run", "/", "/srv", "/srv/engine/overlay2",
-            "/data/engine", "/var/run/docker.sock",
+            "/data/engine", "/var/run/docker.sock", "/etc/containerz", "/etc/containerz/tls",
+            "/run/containerz/runtime.sock", "/var/lib/containerz/updates", "/var/lib",
+            "/var/lib/containerz-upgrade", "/var/cache/containerz", "/var/lib/containerzd",
         ] {
             #expect(bind(path, open) == "hostPaths.deny", "\(path)")
         }
@@ -162,7 +142,8 @@ struct DevicePolicyTests {
     @Test(
         "Capabilities in any spelling",
         arguments: [
-            ("chown", nil), ("CAP_NET_BIND_SERVICE", nil), ("cap_kill", nil), ("NET_RAW", nil),
+            ("chown", nil), ("CAP_NET_BIND_SERVICE", nil), ("cap_kill", nil),
+            ("NET_RAW", "capabilities"), ("mknod", "capabilities"),
             ("SYS_ADMIN", "capabilities"), ("cap_sys_admin", "capabilities"),
             ("CAP_SYS_MODULE", "capabilities"), ("sys_ptrace", "capabilities"),
             ("ALL", "capabilities"), ("cap_all", "capabilities"), ("NET_ADMIN", "capabilities"),
@@ -171,6 +152,64 @@ struct DevicePolicyTests {
     func capabilities(_ name: String, _ refusal: String?) {
         #expect(rule { $0.capabilities.add = ["CHOWN", name] } == refusal)
         #expect(rule { $0.capabilities.remove = [name] } == nil)
+    }
+
+    @Test("A container has the default capabilities, without what it removes, and what it adds")
+    func ownedCapabilities() throws {
+        func owned(
+            _ policy: DevicePolicy, add: [String] = [], remove: [String] = []
+        ) -> Set<String> {
+            var spec = ContainerSpec()
+            spec.capabilities = .init(add: add, remove: remove)
+            return policy.capabilities(of: spec)
+        }
+        let built = DevicePolicy.default
+        #expect(owned(built).isDisjoint(with: ["NET_RAW", "MKNOD", "SYS_ADMIN"]))
+        #expect(owned(built).contains("CHOWN"))
+        #expect(owned(built, remove: ["cap_chown"]) == owned(built).subtracting(["CHOWN"]))
+        #expect(owned(built, add: ["KILL"], remove: ["ALL"]) == ["KILL"])
+        #expect(owned(built, add: ["kill"], remove: ["KILL"]).contains("KILL"))
+        #expect(owned(built, remove: ["all"]) == [])
+        #expect(owned(built, add: ["ALL"]) == ["ALL"])
+        let some = try policy(#"{"defaultCapabilities": ["CAP_NET_RAW"]}"#)
+        #expect(owned(some) == ["NET_RAW"])
+        #expect(some.capabilities == built.capabilities)
+    }
+
+    @Test("A refusal names the entry that would allow it")
+    func remedies() throws {
+        func text(_ policy: DevicePolicy, _ change: (inout ContainerSpec) -> Void) -> String {
+            var spec = ContainerSpec(image: ImageName(repository: "apps/web", tag: "1"))
+            change(&spec)
+            do {
+                try policy.check(spec, ContainerFacts(), on: files)
+                return "allowed"
+            } catch {
+                return "\(error)"
+            }
+        }
+        let built = DevicePolicy.default
+        for (change, remedy) in [
+            ({ $0.network = "host" }, #"add "host" to networks"#),
+            ({ $0.capabilities.add = ["NET_RAW"] }, #"add "NET_RAW" to capabilities"#),
+            ({ $0.devices = [.init(source: "/dev/sda")] }, #"add "/dev/sda" to devices"#),
+            (
+                { $0.volumes = [.init(name: "/opt/x", mountPoint: "/x")] },
+                #"add "/opt/x" to hostPaths.allow"#
+            ),
+            (
+                { $0.volumes = [.init(name: "/etc/x", mountPoint: "/x")] },
+                #"remove "/etc" from hostPaths.deny"#
+            ),
+        ] as [((inout ContainerSpec) -> Void, String)] {
+            #expect(text(built, change).contains(remedy))
+        }
+        #expect(
+            text(try policy(#"{"ports": []}"#)) { $0.ports = [.init(internal: 1, external: 80)] }
+                .contains(#"add "80" to ports"#))
+        #expect(
+            text(try policy(#"{"images": {"allow": []}}"#)) { _ in }
+                .contains(#"add "apps/web:1" to images.allow"#))
     }
 
     @Test("ALL only where it is listed")
@@ -197,8 +236,11 @@ struct DevicePolicyTests {
 
     @Test("Networks, with the engine's default under one name")
     func networks() throws {
-        for network in ["", "host", "none", "mine"] {
+        for network in ["", "default", "bridge", "bridged", "none"] {
             #expect(rule { $0.network = network } == nil)
+        }
+        for network in ["host", "mine", "container:other", "Host"] {
+            #expect(rule { $0.network = network } == "networks")
         }
         let some = try policy(#"{"networks": ["bridge", "apps-*"]}"#)
         for network in ["", "default", "bridge", "bridged", "apps-1"] {

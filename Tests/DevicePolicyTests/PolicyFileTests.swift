@@ -26,6 +26,7 @@ struct PolicyFileTests {
             {"images": {"allow": ["a", "sha256:\(String(repeating: "ab", count: 32))"],
              "deny": ["b:1"]}, "ports": ["1", "2-3"], "limits": {"memory": 1, "cpus": 0.5},
              "signatures": [{"images": ["*"], "keys": ["/k.pem"], "comment": "c"}],
+             "defaultCapabilities": [], "newPrivileges": {"allow": true}, "mountOptions": ["fsc"],
              "plugins": {"allow": true}, "foreign": true}
             """)
         #expect(try policy(full.document.text) == full)
@@ -70,6 +71,11 @@ struct PolicyFileTests {
             (#"{"devices": ["null"]}"#, "devices[0] could never match"),
             (#"{"devices": ["/dev//null"]}"#, "devices[0] could never match"),
             (#"{"capabilities": ["SYS_ADMlN"]}"#, "capabilities[0] is no capability"),
+            (#"{"defaultCapabilities": ["X"]}"#, "defaultCapabilities[0] is no capability"),
+            (#"{"newPrivileges": true}"#, "newPrivileges is not an object"),
+            (#"{"newPrivileges": {"alow": true}}"#, "newPrivileges.alow is not known"),
+            (#"{"mountOptions": ["a,b"]}"#, "mountOptions[0] could never match"),
+            (#"{"mountOptions": ["size=1"]}"#, "mountOptions[0] could never match"),
             (#"{"ports": [80]}"#, "ports[0] is not a string"),
             (#"{"ports": ["90-80"]}"#, "ports[0] is no port"),
             (#"{"ports": ["0"]}"#, "ports[0] is no port"),
@@ -107,21 +113,94 @@ struct VolumePolicyTests {
         refusal { () throws(RuntimeError) in
             try policy.check(
                 VolumeSpec(driver: driver, options: options),
-                EnginePaths(["/run/docker.sock", "/srv/engine"]), on: Links())
+                ReservedPaths([
+                    .init("/run/docker.sock", "the socket of the engine"),
+                    .init("/srv/engine", "the storage of the engine"),
+                ]), on: Links())
         }
     }
 
     @Test("Binds are host paths, however mount(8) may be told to bind")
     func binds() {
         #expect(volume([:]) == nil)
-        for option in ["bind", "rbind", "ro,bind", "bind=x", "\"bind\""] {
-            #expect(volume(["o": option, "type": "none", "device": "/tmp/x"]) == nil)
+        for option in ["bind", "rbind", "ro,bind", "bind=x", "\"bind\"", "Xbind", "bind "] {
             #expect(
                 volume(["o": option, "type": "none", "device": "/etc"]) == "hostPaths.deny",
                 "\(option)")
             #expect(
                 volume(["o": option, "type": "tmpfs", "device": "/"]) == "hostPaths.deny",
                 "\(option)")
+        }
+        for option in ["bind", "rbind", "ro,bind,nosuid,nodev,noexec", "bind,defaults,noatime"] {
+            for type in ["none", "", "bind"] {
+                #expect(volume(["o": option, "type": type, "device": "/srv/x"]) == nil)
+            }
+        }
+    }
+
+    @Test(
+        "Options that are not known to be harmless are refused by name",
+        arguments: [
+            "X-mount.subdir=../../../etc", "x-mount.mkdir", "X-mount.idmap=b:0:1:1", "loop",
+            "loop=/dev/loop0", "helper=/bin/sh", "uhelper=x", "shared", "rshared", "slave",
+            "rslave", "private", "rprivate", "unbindable", "runbindable", "remount", "move", "suid",
+            "dev", "exec", "user", "users", "owner", "group", "offset=1", "sizelimit=1", "verity.x",
+            "context=x", "fscontext=x", "lowerdir=/etc", "upperdir=/etc", "subvol=/etc", "", " ro",
+            "RO", "bind=x", "\"bind\"", "size=1", "addr=127.0.0.1", "comment=x", "_netdev",
+            "encryption=x", "nofail", "\\054X-mount.subdir=x", "ro\u{0}X", "mode=/x",
+        ])
+    func refusedOptions(_ option: String) {
+        #expect(volume(["o": "bind,\(option)", "device": "/srv/x"]) == "mountOptions")
+        #expect(volume(["o": "\(option),bind", "device": "/srv/x"]) == "mountOptions")
+        if option != "size=1", !option.contains("bind") {
+            #expect(
+                volume(["o": "\(option),ro", "type": "tmpfs", "device": "tmpfs"])
+                    == "mountOptions")
+        }
+    }
+
+    @Test("Options by type, and those that a policy adds")
+    func options() throws {
+        for option in ["size=64m", "size=50%", "mode=1777,uid=1,gid=2", "nr_inodes=1k", "ro"] {
+            #expect(volume(["o": option, "type": "tmpfs", "device": "tmpfs"]) == nil)
+        }
+        for option in ["size=64m,X-mount.subdir=x", "size=", "size", "size=1 ", "mode=1,suid"] {
+            #expect(volume(["o": option, "type": "tmpfs", "device": "tmpfs"]) == "mountOptions")
+        }
+        let nfs = try policy(#"{"mountTypes": ["nfs"], "mountOptions": ["fsc"]}"#)
+        let share = ["type": "nfs", "device": ":/export"]
+        for option in ["addr=192.0.2.1,vers=4.2,soft,nolock", "fsc", "addr=2001:db8::1,fsc"] {
+            #expect(volume(share.merging(["o": option]) { $1 }, nfs) == nil, "\(option)")
+        }
+        #expect(
+            volume(share.merging(["o": "addr=x,X-mount.subdir=y"]) { $1 }, nfs) == "mountOptions")
+        #expect(mounting("bind,loop", "/srv/x") == "mountOptions")
+    }
+
+    /// The refusal of an existing volume of ours that a container is to mount.
+    private func mounting(_ options: String, _ device: String) -> String? {
+        let volume = Volume(
+            name: "v", driver: "local", options: ["o": options, "type": "none", "device": device])
+        return refusal { () throws(RuntimeError) in
+            try DevicePolicy.default.check(
+                ContainerSpec(),
+                ContainerFacts(volumes: [KnownVolume(volume, isOwn: true)]), on: Links())
+        }
+    }
+
+    @Test("A volume is bound by a path without links, which the engine follows at each mount")
+    func linkedVolumes() {
+        let files = Links(links: ["/srv/link": "/srv/data"])
+        for (device, isAllowed) in [
+            ("/srv/data", true), ("/srv/data/", true), ("/srv//data", true), ("/srv/link", false),
+            ("/srv/link/x", false), ("/srv/x/../data", false),
+        ] {
+            let refused = refusal { () throws(RuntimeError) in
+                try DevicePolicy.default.check(
+                    VolumeSpec(driver: "local", options: ["o": "bind", "device": device]),
+                    ReservedPaths(), on: files)
+            }
+            #expect((refused == nil) == isAllowed, "\(device)")
         }
     }
 

@@ -16,6 +16,7 @@ import Varlink
 struct RuntimeMetricsTests {
     private final class NoPolicy: PolicyProvider {
         let policy = DevicePolicy.default
+        let reserved: [ReservedPaths.Entry] = []
         func requireSignature(of image: ImageName, _ digest: Digest) throws(RuntimeError) {}
     }
 

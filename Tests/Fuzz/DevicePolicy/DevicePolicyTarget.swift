@@ -33,7 +33,7 @@ import JSON
 
     /// What may be bound is in a folder that may be, and holds nothing of one that may not.
     private static func check(_ path: String, _ policy: DevicePolicy) {
-        let allows = (try? policy.check(bind: path, EnginePaths(), on: NoLinks())) != nil
+        let allows = (try? policy.check(bind: path, ReservedPaths(), on: NoLinks())) != nil
         guard allows else { return }
         let place = parts(path)
         require(
@@ -62,5 +62,6 @@ import JSON
 
     private struct NoLinks: PathResolver {
         func resolve(_ path: String) -> String { path }
+        func mountTable() -> MountTable { MountTable([]) }
     }
 }

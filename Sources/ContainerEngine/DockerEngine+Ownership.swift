@@ -1,0 +1,104 @@
+import DevicePolicy
+import FoundationEssentials
+import JSON
+import OCI
+import RuntimeAPI
+import SystemIO
+
+// Which containers were started through this API.
+//
+// A container is ours when it has our label, the specification in the label has the container's own
+// name, and the label is not inherited. Containers inherit the labels of their image, and an image
+// that was committed from a container has the labels of that container.
+
+/// The labels of images by their full ids.
+typealias ImageLabels = [String: [String: String]]
+
+extension DockerEngine {
+    /// What a container was started with; nil when it was not started through this API.
+    func ownSpec(of container: ContainerDocument) async throws -> ContainerSpec? {
+        let labels = container.config?.labels
+        guard labels?[EngineLabel.spec] != nil else { return nil }
+        var imageLabels: ImageLabels = [:]
+        // An image that was removed by force cannot be asked.
+        if let id = container.image, let image = try await image(id) {
+            imageLabels[ImageID.full(id)] = image.config?.labels
+        }
+        return Self.ownSpec(
+            labels, named: InstanceName.withoutSlash(container.name), image: container.image,
+            imageLabels)
+    }
+
+    /// - Parameter imageLabels: ``imageLabels()``, or nothing where only the label's own content
+    ///   matters.
+    static func ownSpec(
+        of container: ContainerSummary, _ imageLabels: ImageLabels
+    ) -> ContainerSpec? {
+        ownSpec(
+            container.labels, named: name(container), image: container.imageID, imageLabels)
+    }
+
+    private static func ownSpec(
+        _ labels: [String: String]?, named name: String, image: String?, _ imageLabels: ImageLabels
+    ) -> ContainerSpec? {
+        guard let text = labels?[EngineLabel.spec],
+            image.flatMap({ imageLabels[ImageID.full($0)] })?[EngineLabel.spec] == nil,
+            let spec = try? JSONDecoder().decode(ContainerSpec.self, from: Data(text.utf8)),
+            // Containers of older versions have no name in it that was made up.
+            spec.name.isEmpty || spec.name == name || UpdateName.isOne(name)
+        else { return nil }
+        return spec
+    }
+
+    func imageLabels() async throws -> ImageLabels {
+        Self.labels(of: try await summaries())
+    }
+
+    static func labels(of images: [ImageSummary]) -> ImageLabels {
+        Dictionary(
+            images.map { (ImageID.full($0.id), $0.labels ?? [:]) }, uniquingKeysWith: { $1 })
+    }
+
+    /// Keeps what a container is started with, so that an update can take it over.
+    static func keep(
+        _ spec: ContainerSpec, named name: String, in document: inout CreateDocument
+    ) throws {
+        var spec = spec
+        spec.name = name
+        document.labels[EngineLabel.spec] = String(
+            decoding: try CanonicalJSON.encode(spec), as: UTF8.self)
+    }
+
+    /// - Throws: `RuntimeError.notPermitted` for a container that was not started by us.
+    func requireOwn(_ container: ContainerDocument, named name: String) async throws {
+        if try await ownSpec(of: container) == nil {
+            try policies.policy.checkForeign("container \(name)")
+        }
+    }
+
+    public func requireOwn(_ container: ContainerDetails) throws {
+        if container.spec == nil {
+            try policies.policy.checkForeign("container \(container.name)")
+        }
+    }
+
+    /// - Throws: `RuntimeError.notPermitted` for an image whose name the policy does not cover.
+    func requireOwn(_ image: FoundImage) throws(RuntimeError) {
+        if !policies.policy.allowsForeign {
+            try policies.policy.check(image.name, Self.digest(image.id))
+        }
+    }
+
+    /// - Throws: `RuntimeError.loadFailed` for an image that has labels of ours.
+    func requireNoReservedLabels(_ image: ImageDocument, _ name: ImageName) throws(RuntimeError) {
+        if let label = EngineLabel.reserved(in: image.config?.labels ?? [:]) {
+            throw .loadFailed(
+                reason: "the configuration of image \(name) sets the label \(label), which is "
+                    + "reserved for containerz; build the image without it")
+        }
+    }
+
+    func image(_ id: String) async throws -> ImageDocument? {
+        try await api.find("/images/\(percentEncoded(id))/json", as: ImageDocument.self)
+    }
+}

@@ -1,0 +1,58 @@
+import ContainerEngine
+import Logging
+import RuntimeAPI
+import SystemIO
+
+/// Keeps an eye on what containers have mounted, whoever starts them.
+///
+/// An engine restarts containers by itself, and follows the paths of their binds again. Nothing is
+/// watched while no container has a folder of the device, so that an engine that systemd starts on
+/// demand may stop again.
+@EventLoop
+public final class MountWatch {
+    private let engines: EngineConnector
+    private let logger: Logger
+    private let starts: AsyncStream<Void>
+    private let start: AsyncStream<Void>.Continuation
+
+    private static let firstRetry: Duration = .seconds(1)
+    private static let lastRetry: Duration = .seconds(30)
+
+    public init(_ engines: EngineConnector, logger: Logger) {
+        self.engines = engines
+        self.logger = logger
+        let (starts, start) = AsyncStream.makeStream(
+            of: Void.self, bufferingPolicy: .bufferingNewest(1))
+        (self.starts, self.start) = (starts, start)
+        engines.onContainerCreated = { start.yield() }
+    }
+
+    /// Watches until the task is cancelled.
+    public func run() async {
+        start.yield()
+        for await _ in starts {
+            var delay = Self.firstRetry
+            while !(await watch()) {
+                guard (try? await EventLoop.sleep(for: delay)) != nil else { return }
+                delay = min(delay * 2, Self.lastRetry)
+            }
+        }
+    }
+
+    /// - Returns: whether there is nothing to watch any more.
+    private func watch() async -> Bool {
+        do {
+            try await engines.use { engine in
+                try await engine.watchMounts { finding in
+                    logger.critical(
+                        "stopped a container whose mounts were redirected",
+                        metadata: ["reason": "\(finding)"])
+                }
+            }
+            return true
+        } catch {
+            logger.debug("cannot watch the mounts", metadata: ["reason": "\(error)"])
+            return false
+        }
+    }
+}
