@@ -73,6 +73,8 @@ let fuzzers: [Target] =
         fuzzing("LogBatcher", ["ContainerzService"]),
         fuzzing("LogDemultiplexer", ["ContainerEngine", "RuntimeAPI"]),
         fuzzing("MessageDeframer", ["GRPCTransport", grpc]),
+        fuzzing("MountOptions", ["DevicePolicy"]),
+        fuzzing("MountTable", ["DevicePolicy"]),
         fuzzing("PluginArchive", ["ContentDigest", "ImageStream"]),
         fuzzing("ShellWords", ["ContainerzService"]),
         fuzzing("TargetsFile", ["Fleet", "PrintableText"]),

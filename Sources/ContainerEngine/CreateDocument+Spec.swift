@@ -160,8 +160,9 @@ extension CreateDocument {
         else {
             throw invalid("'\(excerpt(destination))' is not an absolute path")
         }
+        // The names of a device's hardware are no secret.
         guard access(device.source, F_OK) == 0 else {
-            throw invalid("there is no device \(excerpt(device.source))")
+            throw invalid("device \(excerpt(device.source)) not found")
         }
         var permissions = ""
         for permission in ContainerSpec.Device.Permission.allCases

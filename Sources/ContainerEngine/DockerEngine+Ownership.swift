@@ -89,10 +89,11 @@ extension DockerEngine {
         }
     }
 
-    /// - Throws: `RuntimeError.loadFailed` for an image that has labels of ours.
+    /// - Throws: `RuntimeError.invalidArgument` for an image that has labels of ours.
     func requireNoReservedLabels(_ image: ImageDocument, _ name: ImageName) throws(RuntimeError) {
         if let label = EngineLabel.reserved(in: image.config?.labels ?? [:]) {
-            throw .loadFailed(
+            throw .invalidArgument(
+                field: "image",
                 reason: "the configuration of image \(name) sets the label \(label), which is "
                     + "reserved for containerz; build the image without it")
         }

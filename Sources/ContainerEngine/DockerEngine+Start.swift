@@ -12,6 +12,7 @@ extension DockerEngine {
             if !spec.name.isEmpty { try InstanceName.check(spec.name) }
             // What cannot be right is reported before anything is looked up.
             _ = try CreateDocument(spec, image: image, imageName: image.description)
+            try checkRequest(spec)
             let found = try await findImage(image)
             if !spec.name.isEmpty, try await findContainer(spec.name) != nil {
                 throw RuntimeError.containerExists(name: spec.name)
@@ -33,6 +34,15 @@ extension DockerEngine {
             }
             return name
         }
+    }
+
+    /// Checks what a request says by itself, before anything of the device is looked up: a client
+    /// must not learn which files exist in folders that are denied.
+    func checkRequest(_ spec: ContainerSpec) throws(RuntimeError) {
+        for volume in spec.volumes where volume.isBind {
+            try HostFile.requireTopFolder(of: volume.name)
+        }
+        try policies.policy.checkRequest(spec, reserved)
     }
 
     /// A name alone means a stopped container.
@@ -59,9 +69,7 @@ extension DockerEngine {
     func checkSurroundings(_ spec: ContainerSpec, replacing old: String? = nil) async throws {
         for volume in spec.volumes {
             if volume.isBind {
-                guard access(volume.name, F_OK) == 0 else {
-                    throw RuntimeError.pathNotFound(excerpt(volume.name))
-                }
+                try HostFile.require(volume.name)
             } else if try await findVolume(volume.name) == nil {
                 throw RuntimeError.volumeNotFound(excerpt(volume.name))
             }

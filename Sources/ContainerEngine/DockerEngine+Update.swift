@@ -60,6 +60,7 @@ extension DockerEngine {
                 throw RuntimeError.invalidArgument(field: "image", reason: "there is none")
             }
             _ = try CreateDocument(spec, image: image, imageName: image.description)
+            try checkRequest(spec)
             let found = try await findImage(image)
             try await checkSurroundings(spec, replacing: old.id)
             _ = try await admit(spec, of: found, replacing: old)

@@ -16,7 +16,10 @@ extension DockerEngine {
 
     public func create(_ spec: VolumeSpec) async throws -> String {
         try LocalVolume.check(spec)
+        let directory = LocalVolume.directory(spec)
+        if let directory { try HostFile.requireTopFolder(of: directory) }
         try policies.policy.check(spec, reserved)
+        if let directory { try HostFile.require(directory) }
         return try await translating {
             try await admission.take { try await createAdmitted(spec) }
         }

@@ -1,4 +1,3 @@
-import Glibc
 import PrintableText
 import RuntimeAPI
 
@@ -7,7 +6,7 @@ import RuntimeAPI
 enum LocalVolume {
     private static let mountOptions: Set = ["type", "o", "device"]
 
-    /// - Throws: `RuntimeError.invalidArgument`, or `.pathNotFound` for a directory to bind.
+    /// - Throws: `RuntimeError.invalidArgument`.
     static func check(_ spec: VolumeSpec) throws(RuntimeError) {
         guard spec.name.isEmpty || InstanceName.isValid(spec.name) else {
             throw .invalidArgument(
@@ -41,9 +40,11 @@ enum LocalVolume {
                 field: "options",
                 reason: "'\(excerpt(device))' is not an absolute path")
         }
-        guard access(device, F_OK) == 0 else {
-            throw .pathNotFound(excerpt(device))
-        }
+    }
+
+    /// The directory that a volume is to bind; nil for other volumes.
+    static func directory(_ spec: VolumeSpec) -> String? {
+        spec.driver == VolumeSpec.localDriver && binds(spec) ? spec.options["device"] : nil
     }
 
     private static func binds(_ spec: VolumeSpec) -> Bool {

@@ -12,15 +12,8 @@ extension DevicePolicy {
         _ spec: ContainerSpec, _ facts: ContainerFacts, on files: some PathResolver = FileSystem()
     ) throws(RuntimeError) {
         if let image = spec.image { try check(image, facts.imageDigest) }
-        try check(capabilities: spec.capabilities.add)
-        try checkNetwork(spec.network)
-        try check(spec.ports)
+        try checkRequest(spec, facts.reserved, on: files)
         try checkUser(spec, facts.imageUser)
-        try check(spec.limits)
-        for device in spec.devices { try check(device: device.source, on: files) }
-        for mount in spec.volumes where mount.isBind {
-            try check(bind: mount.name, facts.reserved, on: files)
-        }
         for known in facts.volumes {
             if !known.isOwn { try checkForeign("volume \(known.volume.name)") }
             try check(
@@ -29,6 +22,23 @@ extension DevicePolicy {
         let folders = SharedFolder.all(of: spec, facts.volumes)
         if !folders.isEmpty {
             try FolderSeparation(files).check(folders, beside: facts.others)
+        }
+    }
+
+    /// Checks what a request says by itself. This comes before anything of the device is looked
+    /// up, so that a client cannot learn which files exist where it may not look.
+    ///
+    /// - Throws: `RuntimeError.notPermitted`.
+    public func checkRequest(
+        _ spec: ContainerSpec, _ reserved: ReservedPaths, on files: some PathResolver = FileSystem()
+    ) throws(RuntimeError) {
+        try check(capabilities: spec.capabilities.add)
+        try checkNetwork(spec.network)
+        try check(spec.ports)
+        try check(spec.limits)
+        for device in spec.devices { try check(device: device.source, on: files) }
+        for mount in spec.volumes where mount.isBind {
+            try check(bind: mount.name, reserved, on: files)
         }
     }
 

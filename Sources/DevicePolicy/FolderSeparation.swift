@@ -57,11 +57,12 @@ struct FolderSeparation<Files: PathResolver> {
         }
         var ancestors: [FileLocation] = []
         for ancestor in path.ancestors { ancestors.append(try location(of: ancestor)) }
-        // Also of a bind that is not recursive: the engine of the day may make it so.
-        let below = mounts.mounts(below: path).map(\.source)
+        _ = try location(of: path)
+        // What is mounted below belongs to it even if the bind is not recursive: that depends on
+        // the engine.
         return Place(
             folder: folder, path: path, ancestors: ancestors,
-            territory: [try location(of: path)] + below)
+            territory: mounts.territory(of: path))
     }
 
     private func location(of path: HostPath) throws(RuntimeError) -> FileLocation {

@@ -25,6 +25,8 @@ public struct MountTable: Hashable, Sendable {
         var source: FileLocation
         var point: HostPath
         var isReadOnly: Bool
+        /// The folders that an overlay shows as one; empty for every other type.
+        var layers: [HostPath] = []
     }
 
     let mounts: [Mount]
@@ -69,6 +71,24 @@ public struct MountTable: Hashable, Sendable {
         mounts.filter { $0.point != path && $0.point.isWithin(path) }
     }
 
+    /// Everything that somebody who has a folder can change: the folder, what is mounted below it,
+    /// and overlays that show any of that.
+    func territory(of path: HostPath) -> [FileLocation] {
+        var territory = mounts(below: path).map(\.source)
+        if let location = location(of: path) { territory.append(location) }
+        for overlay in mounts where !overlay.layers.isEmpty {
+            // Layers of the root were mounted before it, and their paths mean something else now.
+            let layers = overlay.layers.compactMap(location(of:))
+                .filter { $0.device != overlay.source.device }
+            if layers.contains(where: { layer in
+                territory.contains { layer.isWithin($0) || $0.isWithin(layer) }
+            }) {
+                territory.append(overlay.source)
+            }
+        }
+        return territory
+    }
+
     /// The mount that a walk along the path meets first. A mount at a deeper point of the same
     /// parent is hidden below it.
     private func child(of parent: Mount, towards path: HostPath) -> Mount? {
@@ -93,7 +113,27 @@ public struct MountTable: Hashable, Sendable {
             id: id, parent: parent,
             source: FileLocation(
                 device: String(decoding: fields[2], as: UTF8.self), path: source),
-            point: point, isReadOnly: options.contains { $0.elementsEqual("ro".utf8) })
+            point: point, isReadOnly: options.contains { $0.elementsEqual("ro".utf8) },
+            layers: fields.count > 6 ? layers(fields[6]) : [])
+    }
+
+    /// - Parameter rest: the optional fields, a dash, the type, the source and the options of the
+    ///   file system.
+    private static func layers(_ rest: ArraySlice<UInt8>) -> [HostPath] {
+        let fields = rest.split(separator: UInt8(ascii: " "))
+        guard let dash = fields.firstIndex(where: { $0.elementsEqual("-".utf8) }),
+            fields.count > dash + 3, fields[dash + 1].elementsEqual("overlay".utf8)
+        else { return [] }
+        var layers: [HostPath] = []
+        for option in fields[dash + 3].split(separator: UInt8(ascii: ",")) {
+            let parts = option.split(separator: UInt8(ascii: "="), maxSplits: 1)
+            guard parts.count == 2, String(decoding: parts[0], as: UTF8.self).contains("dir") else {
+                continue
+            }
+            layers += unescaped(parts[1]).split(separator: UInt8(ascii: ":"))
+                .compactMap { HostPath(Array($0)) }
+        }
+        return layers
     }
 
     /// The kernel writes spaces, tabs, line ends and backslashes as a backslash and three octal

@@ -15,6 +15,7 @@ struct FolderSeparationTests {
         6 1 8:4 / /data ro - squashfs /dev/sda4 ro
         7 6 8:5 / /data/ro ro - squashfs /dev/sda5 ro
         8 1 8:1 /srv /mnt/loop/back rw - ext4 /dev/sda1 rw
+        9 1 0:40 / /mnt/merged rw - overlay o rw,lowerdir=/usr:/srv/lower,upperdir=/data/up
         """
 
     private func rule(
@@ -42,6 +43,10 @@ struct FolderSeparationTests {
             ("/mnt/stick/x", "/media/other", true),
             // A mount that leads back up.
             ("/srv/a", "/mnt/loop", false),
+            // Layers of an overlay.
+            ("/mnt/merged/x", "/srv/lower", false), ("/mnt/merged/x", "/srv", false),
+            ("/mnt/merged/x", "/srv/lower/deep", false), ("/mnt/merged", "/srv/lower", true),
+            ("/mnt/merged/x", "/srv/other", true),
         ])
     func allowsOnlyFoldersThatCannotRedirectEachOther(
         _ one: String, _ other: String, _ isAllowed: Bool

@@ -4,7 +4,9 @@ import contextlib
 import itertools
 import os
 import pathlib
+import shutil
 import sys
+import tempfile
 import uuid
 
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "Support"))
@@ -35,6 +37,24 @@ def need(engine):
         pytest.skip(f"no {engine}: run under with-engines")
 
 
+_attacks = []
+
+
+@pytest.fixture
+def attack(request):
+    """Notes what was tried and what it gained; printed at the end of the run."""
+    def note(tried, gained):
+        _attacks.append(f"{request.node.name}: {tried}: {gained}")
+    return note
+
+
+def pytest_terminal_summary(terminalreporter):
+    if _attacks:
+        terminalreporter.section("attacks: what was tried: what was gained")
+        for line in _attacks:
+            terminalreporter.write_line(line)
+
+
 class Stack:
     """Both daemons beside an engine, and the addresses they serve."""
 
@@ -49,9 +69,9 @@ class Stack:
         self.plain_port = free_port()
 
     def start(self, stack):
-        # The built-in policy has no plugins.
+        # The built-in policy has neither plugins nor the network of the device.
         policy = self.folder / "policy.json"
-        policy.write_text('{"plugins": {"allow": true}}')
+        policy.write_text('{"plugins": {"allow": true}, "networks": ["*"]}')
         self.runtime = stack.enter_context(Daemon(
             "cz-runtime", "serve", "--socket", self.runtime_socket, "--engine", self.engine,
             "--engine-socket", engine_socket(self.engine), "--state-dir", self.folder / "state",
@@ -185,6 +205,15 @@ def unique():
     """Makes names that no other test uses."""
     prefix = f"t{uuid.uuid4().hex[:8]}"
     return lambda kind="x": f"{prefix}-{kind}{next(_numbers)}"
+
+
+@pytest.fixture
+def shared_folder():
+    """A folder of the device that the built-in policy allows to bind, removed afterwards."""
+    folder = tempfile.mkdtemp(prefix="containerz-test.", dir="/srv")
+    os.chmod(folder, 0o755)
+    yield pathlib.Path(folder)
+    shutil.rmtree(folder)
 
 
 @pytest.fixture

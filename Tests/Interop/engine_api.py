@@ -35,13 +35,38 @@ class Engine:
                     return image["Id"].removeprefix("sha256:")
         raise KeyError(name)
 
-    def run(self, image, name, **host_config):
+    def run(self, image, name, labels=None, **host_config):
         created = request(self.socket, "POST", f"/containers/create?name={name}", {
-            "Image": self.image_id(image), "Cmd": ["/bin/idle"], "HostConfig": host_config})
+            "Image": self.image_id(image), "Cmd": ["/bin/idle"], "HostConfig": host_config,
+            "Labels": labels or {}})
         request(self.socket, "POST", f"/containers/{created['Id']}/start")
 
     def remove(self, name):
         request(self.socket, "DELETE", f"/containers/{name}?force=1")
+
+    def inspect(self, name):
+        return request(self.socket, "GET", f"/containers/{name}/json")
+
+    def pid(self, name):
+        """The container's first process; 0 when it does not run."""
+        return self.inspect(name)["State"]["Pid"]
+
+    def restart(self, name):
+        """As the engine restarts a container by itself, without asking anybody."""
+        request(self.socket, "POST", f"/containers/{name}/restart?t=0")
+
+    def load(self, archive):
+        """Past containerz."""
+        with socket.socket(socket.AF_UNIX) as peer:
+            peer.settimeout(60)
+            peer.connect(str(self.socket))
+            connection = http.client.HTTPConnection("engine")
+            connection.sock = peer
+            connection.request("POST", f"{VERSION}/images/load", archive,
+                               {"Content-Type": "application/x-tar"})
+            response = connection.getresponse()
+            text = response.read()
+            assert response.status == 200 and b"Loaded image" in text, text
 
     def create_volume(self, name, **options):
         request(self.socket, "POST", "/volumes/create", {"Name": name, "DriverOpts": options})

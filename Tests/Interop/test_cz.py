@@ -138,7 +138,8 @@ def test_an_upgrade_and_its_way_back(cz, file, tmp_path, unique):
     cz.run("image", "remove", "--force", *[f"{image}:{tag}" for tag in "123"])
 
 
-def test_volumes(cz, unique, tmp_path):
+def test_volumes(cz, unique, shared_folder):
+    tmp_path = shared_folder
     name, bound = unique("volume"), unique("volume")
     assert cz.run("volume", "create", name, "--label", "tier=data") == f"{name}\n"
     assert cz.json("volume", "create", bound, "--bind", tmp_path, "--mount-option", "ro") == [

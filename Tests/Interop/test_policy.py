@@ -49,7 +49,7 @@ def bind(path):
 REFUSED = [
     (bind("/"), {"volumes": [{"name": "/", "mountPoint": "/x"}]}, "hostPaths.deny"),
     (bind("/etc"), {"volumes": [{"name": "/etc", "mountPoint": "/x"}]}, "hostPaths.deny"),
-    (bind("/tmp/../etc"), {"volumes": [{"name": "/tmp/../etc", "mountPoint": "/x"}]},
+    (bind("/srv/../etc"), {"volumes": [{"name": "/srv/../etc", "mountPoint": "/x"}]},
      "hostPaths.deny"),
     (bind("/var/run"), {"volumes": [{"name": "/var/run", "mountPoint": "/x"}]},
      "hostPaths.deny"),
@@ -81,12 +81,13 @@ def test_the_engine_s_socket_is_never_bound(guarded, tarball, unique):
             for path in guarded.engine.socket, os.path.dirname(guarded.engine.socket), "/":
                 code, text = status_of(guarded.device.start, image, unique(), **bind(path))
                 assert code is Code.PERMISSION_DENIED and "hostPaths.deny" in text
-            # The rest of the device is now everybody's.
-            name = guarded.device.start(image, unique(), **bind("/etc"))
+            # The rest of the device may be bound now.
+            name = guarded.device.start(image, unique(), **bind("/etc/ssl"))
             guarded.device.remove(name)
 
 
-def test_a_link_is_where_it_leads(default, image, unique, tmp_path):
+def test_a_link_is_where_it_leads(default, image, unique, shared_folder):
+    tmp_path = shared_folder
     (tmp_path / "link").symlink_to("/etc")
     (tmp_path / "root").symlink_to("/")
     for path in tmp_path / "link", tmp_path / "root", tmp_path / "root/etc/ssl":
@@ -97,12 +98,12 @@ def test_a_link_is_where_it_leads(default, image, unique, tmp_path):
                    devices=[{"src_path": str(tmp_path / "null")}]) is Code.PERMISSION_DENIED
 
 
-def test_an_ordinary_application_runs(default, image, unique, tmp_path):
+def test_an_ordinary_application_runs(default, image, unique, shared_folder):
     volume = default.device.create_volume(unique("volume"))
     name = default.device.start(
         image, unique(), cap={"add": ["NET_BIND_SERVICE", "CHOWN"]},
         volumes=[{"name": volume, "mount_point": "/data"},
-                 {"name": str(tmp_path), "mount_point": "/shared"}],
+                 {"name": str(shared_folder), "mount_point": "/shared"}],
         devices=[{"src_path": "/dev/null"}], run_as={"user": "0"},
         limits={"hard_mem_bytes": 64 << 20})
     assert default.device.state(name) == "RUNNING"
@@ -192,9 +193,10 @@ def test_nobody_makes_a_container_ours_with_a_label(default, image, unique):
 # --- Starting again, and updates ---
 
 
-def test_a_stopped_container_is_measured_by_the_policy_of_the_day(default, image, unique, tmp_path):
-    name = default.device.start(image, unique(), **bind(tmp_path))
-    default.set_policy(hostPaths={"allow": ["/srv"]})
+def test_a_stopped_container_is_measured_by_the_policy_of_the_day(
+        default, image, unique, shared_folder):
+    name = default.device.start(image, unique(), **bind(shared_folder))
+    default.set_policy(hostPaths={"allow": ["/data"]})
     # What runs goes on, and can be stopped; a restart that would not be allowed stops nothing.
     code, text = status_of(default.device.stop, name, restart=True)
     assert code is Code.PERMISSION_DENIED and "hostPaths" in text
@@ -209,19 +211,21 @@ def test_a_stopped_container_is_measured_by_the_policy_of_the_day(default, image
     default.device.remove(name)
 
 
-def test_an_update_is_measured_as_a_whole(default, image, unique, tmp_path):
-    name = default.device.start(image, unique(), **bind(tmp_path))
+def test_an_update_is_measured_as_a_whole(default, image, unique, shared_folder, tmp_path):
+    name = default.device.start(image, unique(), **bind(shared_folder))
     before = default.device.containers()[name].id
     code, text = status_of(default.device.update, name, image, cap={"add": ["SYS_ADMIN"]})
     assert code is Code.PERMISSION_DENIED and "capabilities" in text
     assert default.refused("UpdateContainer", name=name, image=named(image),
                            settings={"capabilities": {"add": ["ALL"]}}) == "capabilities"
     # What it keeps from the old one counts as well.
-    default.set_policy(hostPaths={"allow": ["/srv"]})
+    other = tmp_path / "other"
+    other.mkdir()
+    default.set_policy(hostPaths={"allow": [str(other)]})
     assert code_of(default.device.update, name, image) is Code.PERMISSION_DENIED
     # Going back does not.
     assert code_of(default.device.update, name, image, volumes=[
-        {"name": "/srv", "mount_point": "/x"}],
+        {"name": str(other), "mount_point": "/x"}],
         cmd="sh -c 'exit 3'") is Code.INTERNAL
     wait_until(lambda: default.device.state(name) == "RUNNING", "the old one")
     assert default.device.containers()[name].id == before
@@ -400,6 +404,19 @@ def test_policy_check_explains(tmp_path):
     assert malformed.returncode == 64
 
 
+@pytest.mark.parametrize("text, said", [
+    ('{"netwrk": "host"}', "netwrk is not known"),
+    ('{"volumes": [{"name": "/srv", "mountpoint": "/x"}]}', "volumes[0].mountpoint is not known"),
+    ('{"capabilities": {"added": ["ALL"]}}', "capabilities.added is not known"),
+    ('{"image": {"name": "x"}}', "image.name is not known"),
+    ('{"network": "none", "network": "host"}', "a key is there twice"),
+    ('{"ports": [{"internal": 1}]}', "ports[0] has no external"),
+    ('{"network": 7}', "network has a value of the wrong type")])
+def test_policy_check_rejects_unknown_fields(text, said):
+    done = policy_command("check", "-", input=text)
+    assert done.returncode == 64 and said in done.stderr, done.stderr
+
+
 def test_a_bind_cannot_be_made_another_by_its_text(default, image, unique, tmp_path):
     """Podman makes one text of a mount and reads it again."""
     for name, point in ((tmp_path, "/h,source=/"), (f"{tmp_path},source=/", "/h"),
@@ -412,8 +429,9 @@ def test_a_bind_cannot_be_made_another_by_its_text(default, image, unique, tmp_p
     assert error == "InvalidArgument" and fields["field"] == "labels", (error, fields)
 
 
-def test_folders_one_in_the_other(default, image, unique, tmp_path):
-    """What one container can write to, another does not have a part of."""
+def test_folders_one_in_the_other(default, image, unique, shared_folder):
+    """What one container has, another does not have a part of."""
+    tmp_path = shared_folder
     inner = tmp_path / "inner"
     inner.mkdir()
     device = default.device
@@ -421,12 +439,16 @@ def test_folders_one_in_the_other(default, image, unique, tmp_path):
     for has, wants in (tmp_path, inner), (inner, tmp_path):
         device.start(image, first, **bind(has))
         code, text = status_of(device.start, image, second, **bind(wants))
-        assert code is Code.PERMISSION_DENIED and "one in the other" in text
-        # The same folder is theirs together, and an update does not count what it replaces.
+        assert code is Code.PERMISSION_DENIED and "lies within" in text
+        # The same folder is theirs together.
         device.start(image, second, **bind(has))
         device.remove(second)
-        device.update(first, image, **bind(wants))
+        # The old container of an update runs until it is replaced.
+        code, text = status_of(device.update, first, image, **bind(wants))
+        assert code is Code.PERMISSION_DENIED and "lies within" in text
+        device.update(first, image, **bind(has))
         device.remove(first)
+        device.remove(device.start(image, second, **bind(wants)))
 
 
 def test_a_container_has_no_other_name(default, image, unique):

@@ -44,7 +44,8 @@ def test_a_command_is_split_like_a_shell_does(device, image, unique):
     device.remove(name)
 
 
-def test_a_directory_of_the_device(device, image, unique, tmp_path):
+def test_a_directory_of_the_device(device, image, unique, shared_folder):
+    tmp_path = shared_folder
     (tmp_path / "file").write_text("from the device\n")
     volumes = [{"name": str(tmp_path), "mount_point": "/data"},
                {"name": str(tmp_path), "mount_point": "/ro", "read_only": True}]

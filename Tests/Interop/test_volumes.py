@@ -23,11 +23,11 @@ def bind(path, *options, type="TYPE_NONE"):
 
 def test_1_5a_a_bind_reads_back_as_mount_options(device, unique):
     name = unique("volume")
-    created = device.create_volume(name, driver="DS_LOCAL", local_mount_options=bind("/tmp"))
+    created = device.create_volume(name, driver="DS_LOCAL", local_mount_options=bind("/srv"))
     assert created == name
     listed = device.volumes()[name]
     assert listed.driver == "local"
-    assert dict(listed.options) == {"type": "none", "o": "bind", "device": "/tmp"}
+    assert dict(listed.options) == {"type": "none", "o": "bind", "device": "/srv"}
     device.remove_volume(name, force=True)
     assert name not in device.volumes()
 
@@ -102,7 +102,8 @@ def test_what_a_container_wrote_is_there_for_the_next(device, image, volume, uni
     device.remove(second)
 
 
-def test_a_bound_directory_is_the_device_s(device, image, unique, tmp_path):
+def test_a_bound_directory_is_the_device_s(device, image, unique, shared_folder):
+    tmp_path = shared_folder
     name, instance = unique("volume"), unique("instance")
     (tmp_path / "file").write_text("from the device\n")
     device.create_volume(name, local_mount_options=bind(tmp_path, "nosuid"))
@@ -120,10 +121,10 @@ def test_a_bound_directory_is_the_device_s(device, image, unique, tmp_path):
     (Code.INVALID_ARGUMENT, {"local_mount_options": bind("relative")}),
     (Code.INVALID_ARGUMENT, {"local_mount_options": bind("")}),
     (Code.INVALID_ARGUMENT, {"local_mount_options": {"mountpoint": "/tmp"}}),
-    (Code.INVALID_ARGUMENT, {"local_mount_options": bind("/tmp", type=7)}),
+    (Code.INVALID_ARGUMENT, {"local_mount_options": bind("/srv", type=7)}),
     (Code.INVALID_ARGUMENT, {"driver": "DS_LOCAL", "custom_options": {"options": {"a": "b"}}}),
     (Code.INVALID_ARGUMENT, {"driver": "DS_CUSTOM"}),
-    (Code.INVALID_ARGUMENT, {"driver": "DS_CUSTOM", "local_mount_options": bind("/tmp")}),
+    (Code.INVALID_ARGUMENT, {"driver": "DS_CUSTOM", "local_mount_options": bind("/srv")}),
     (Code.INVALID_ARGUMENT, {"driver": "DS_CUSTOM", "custom_options": {"options": {"a": "b"}}}),
     (Code.NOT_FOUND, {"driver": "DS_CUSTOM",
                       "custom_options": {"options": {"driver": "no-such-plugin"}}}),

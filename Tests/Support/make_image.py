@@ -79,8 +79,10 @@ class RandomBytes(io.RawIOBase):
         return taken
 
 
-def base_layer(text="hello from a container\n"):
-    """The bytes of the layer with busybox, the scripts and the page."""
+def base_layer(text="hello from a container\n", extra=None):
+    """The bytes of the layer with busybox, the scripts and the page.
+
+    extra has further files: their data and modes by their names."""
     output = io.BytesIO()
     with tarfile.open(fileobj=output, mode="w") as tar:
         for folder in ("bin", "www", "tmp", "data", "etc"):
@@ -101,6 +103,8 @@ def base_layer(text="hello from a container\n"):
         add(tar, "www/index.html", text.encode())
         add(tar, "etc/passwd", b"root:x:0:0:root:/:/bin/sh\nguest:x:1000:1000::/:/bin/sh\n")
         add(tar, "etc/group", b"root:x:0:\nguest:x:1000:\n")
+        for name, (data, mode) in (extra or {}).items():
+            add(tar, name, data, mode)
     return output.getvalue()
 
 
@@ -196,9 +200,9 @@ WRITERS = {"docker": write_docker_archive, "oci": write_oci_archive}
 
 
 def make_image(output, tags=(), format="docker", mib=0, text="hello from a container\n", seed=1,
-               command=("/bin/serve",), **settings):
+               command=("/bin/serve",), extra=None, **settings):
     """Writes a tarball of one image to a file object."""
-    layers = [base_layer(text)]
+    layers = [base_layer(text, extra)]
     if mib:
         layers.append(filler_layer(mib * MIB, seed))
     WRITERS[format](output, [(configuration(layers, command, **settings), layers, tags)])

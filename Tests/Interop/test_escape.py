@@ -1,0 +1,472 @@
+"""Attacks of a client with the WRITE scope, on each engine under the built-in policy.
+
+Each test plays an attack and then looks from outside at what was gained: at the mounts and the
+status of the container's process and at the files of the device, not at what the API answered.
+containerz-policy(5) says what a WRITE client can and cannot do; each of its sentences has its
+attack here.
+"""
+
+import contextlib
+import json
+import pathlib
+import subprocess
+import threading
+
+import pytest
+
+import make_image
+from conftest import ENGINES, engine_socket, need
+from gnoi import Code, code_of, status_of
+from guarded import Guarded
+from harness import named, wait_until
+
+ROOT_ONLY = pathlib.Path("/etc/shadow")
+
+
+@pytest.fixture(params=ENGINES)
+def guarded(request, tmp_path):
+    need(request.param)
+    return Guarded(request.param, engine_socket(request.param), tmp_path)
+
+
+@pytest.fixture
+def default(guarded):
+    """Both daemons under the built-in policy."""
+    with guarded.running():
+        yield guarded
+
+
+@pytest.fixture
+def image(default, tarball, unique):
+    name = unique("image")
+    default.device.push(tarball, name, "1")
+    yield f"{name}:1"
+    for container in default.device.containers().values():
+        if container.image_name == f"{name}:1":
+            code_of(default.device.remove, container.name)
+    code_of(default.device.remove_image, f"{name}:1", force=True)
+
+
+def bind(*pairs, read_only=False):
+    return {"volumes": [{"name": str(source), "mount_point": target, "read_only": read_only}
+                        for source, target in pairs]}
+
+
+def shell(script):
+    return {"cmd": f"sh -c '{script}'"}
+
+
+def mounts_of(pid):
+    """(device, path in the file system, mount point, options) of each mount of a process."""
+    lines = pathlib.Path(f"/proc/{pid}/mountinfo").read_text().splitlines()
+    return [(fields[2], fields[3], fields[4], fields[5])
+            for fields in map(str.split, lines)]
+
+
+def status_field(pid, field):
+    for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith(f"{field}:"):
+            return line.split()[1]
+    raise KeyError(field)
+
+
+def has_capability(pid, number, field="CapBnd"):
+    return bool(int(status_field(pid, field), 16) >> number & 1)
+
+
+CHOWN, NET_RAW, MKNOD = 0, 13, 27
+
+
+def files_of_root_in(default, name):
+    """Whether a container has /etc of the device, looked at from outside."""
+    pid = default.engine.pid(name) if name in default.device.containers() else 0
+    if not pid:
+        return []
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+        return [point for _, path, point, _ in mounts_of(pid)
+                if path == "/etc" or path.startswith("/etc/") and point not in (
+                    "/etc/hosts", "/etc/resolv.conf", "/etc/hostname")]
+    return []
+
+
+@contextlib.contextmanager
+def no_file_in_etc():
+    """Whatever happens, no container creates a file of this name in the device's /etc."""
+    path = pathlib.Path("/etc/containerz-attacker-was-here")
+    path.unlink(missing_ok=True)
+    try:
+        yield path
+        assert not path.exists(), "a container wrote into the device's /etc"
+    finally:
+        path.unlink(missing_ok=True)
+
+
+SWAP = "rmdir /x/y; ln -s /etc /x/y"
+WRITE_ETC = "touch /mnt/containerz-attacker-was-here; while :; do sleep 1; done"
+
+
+# --- 1: bind mounts that are redirected between the check and the mount ---
+
+
+def test_update_does_not_follow_a_link_of_the_old_container(
+        default, image, unique, shared_folder, attack):
+    (shared_folder / "y").mkdir()
+    name = default.device.start(
+        image, unique(), **bind((shared_folder, "/x")),
+        **shell(f'trap "{SWAP}; exit 0" TERM; while :; do sleep 1; done'))
+    with no_file_in_etc():
+        code, text = status_of(default.device.update, name, image,
+                               **bind((shared_folder / "y", "/mnt")), **shell(WRITE_ETC))
+        assert files_of_root_in(default, name) == []
+    assert code is Code.PERMISSION_DENIED and "hostPaths.deny" in text
+    assert default.device.state(name) == "RUNNING"
+    attack("the old container swaps the new one's bind for a link while it is stopped",
+           f"{code.name}, no file of /etc")
+
+
+def test_rollback_does_not_follow_a_link_of_the_new_container(
+        default, image, unique, shared_folder, attack):
+    (shared_folder / "y").mkdir()
+    name = default.device.start(
+        image, unique(), **bind((shared_folder / "y", "/mnt")), **shell(WRITE_ETC))
+    with no_file_in_etc():
+        code, _ = status_of(default.device.update, name, image,
+                            **bind((shared_folder, "/x")), **shell(f"{SWAP}; exit 1"))
+        assert files_of_root_in(default, name) == []
+    assert code is Code.PERMISSION_DENIED
+    attack("the new container swaps the old one's bind for a link and fails", code.name)
+
+
+@pytest.mark.parametrize("rounds", [8])
+def test_two_starts_at_once_see_each_other(
+        default, image, unique, shared_folder, attack, rounds):
+    (shared_folder / "y").mkdir()
+    outcomes = set()
+    for _ in range(rounds):
+        names = unique(), unique()
+        codes = [None, None]
+        barrier = threading.Barrier(2)
+
+        def start(index, source):
+            barrier.wait()
+            codes[index] = code_of(
+                default.device.start, image, names[index], **bind((source, "/x")), cmd="idle")
+
+        threads = [threading.Thread(target=start, args=argument) for argument in
+                   [(0, shared_folder), (1, shared_folder / "y")]]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        running = [name for name in names if default.device.state(name) == "RUNNING"]
+        assert len(running) <= 1, codes
+        outcomes.add(tuple(codes))
+        for name in names:
+            code_of(default.device.remove, name)
+    attack(f"{rounds} pairs of starts of a folder and one below it at once",
+           "never both, " + ", ".join(sorted(
+               "/".join(code.name if code else "OK" for code in codes) for codes in outcomes)))
+
+
+@contextlib.contextmanager
+def mounted(*arguments, point):
+    point.mkdir(exist_ok=True)
+    subprocess.run(["mount", *map(str, arguments), str(point)], check=True)
+    try:
+        yield point
+    finally:
+        subprocess.run(["umount", "--lazy", str(point)], check=True)
+
+
+def test_read_only_folder_is_not_writable_below_a_mount(
+        default, image, unique, shared_folder, attack):
+    with mounted("-t", "tmpfs", "tmpfs", point=shared_folder / "usb") as usb:
+        (usb / "y").mkdir()
+        code, text = status_of(default.device.start, image, unique(),
+                               **bind((shared_folder, "/x"), read_only=True), cmd="idle")
+        assert code is Code.PERMISSION_DENIED and "would be writable" in text
+        # The mount itself can be had, and then is read-only.
+        name = default.device.start(
+            image, unique(), **bind((usb, "/x"), read_only=True), cmd="idle")
+        options = {point: options for _, _, point, options in mounts_of(default.engine.pid(name))}
+        assert "ro" in options["/x"].split(",")
+        assert code_of(default.device.start, image, unique(), **bind((usb / "y", "/x"))) is (
+            Code.PERMISSION_DENIED)
+        default.device.remove(name)
+    attack("a read-only bind of a folder with a writable mount below it", code.name)
+
+
+def test_one_folder_under_two_names_is_one(default, image, unique, shared_folder, attack):
+    inner, alias = shared_folder / "d", shared_folder / "alias"
+    (inner / "y").mkdir(parents=True)
+    with mounted("--bind", inner, point=alias):
+        name = default.device.start(image, unique(), **bind((inner, "/x")), cmd="idle")
+        codes = [code_of(default.device.start, image, unique(), **bind((alias / "y", "/x"))),
+                 code_of(default.device.update, name, image, **bind((alias / "y", "/x")))]
+        assert codes == [Code.PERMISSION_DENIED] * 2
+        # Both names of the same folder are harmless.
+        other = default.device.start(image, unique(), **bind((alias, "/x")), cmd="idle")
+        default.device.remove(other)
+        default.device.remove(name)
+    attack("a folder below one that a container has, through another mount", codes[0].name)
+
+
+def test_volume_is_no_way_around_the_rule(default, image, unique, shared_folder, attack):
+    (shared_folder / "y").mkdir()
+    outer, inner = (default.device.create_volume(
+        unique("volume"), local_mount_options={"type": "TYPE_NONE", "options": ["bind"],
+                                               "mountpoint": str(path)})
+        for path in (shared_folder, shared_folder / "y"))
+    name = default.device.start(image, unique(), **bind((outer, "/x")), cmd="idle")
+    codes = [code_of(default.device.start, image, unique(), **bind((inner, "/x"))),
+             code_of(default.device.start, image, unique(), **bind((shared_folder / "y", "/x"))),
+             code_of(default.device.update, name, image, **bind((inner, "/x")))]
+    assert codes == [Code.PERMISSION_DENIED] * 3
+    default.device.remove(name)
+    for volume in outer, inner:
+        default.device.remove_volume(volume)
+    attack("nested folders as volumes", codes[0].name)
+
+
+def test_link_is_resolved_when_the_container_is_created(
+        default, image, unique, shared_folder, attack):
+    (shared_folder / "data").mkdir()
+    (shared_folder / "link").symlink_to("data")
+    name = default.device.start(
+        image, unique(), **bind((shared_folder / "link", "/x")), cmd="idle")
+    (shared_folder / "link").unlink()
+    (shared_folder / "link").symlink_to("/etc")
+    default.engine.restart(name)
+    wait_until(lambda: default.engine.pid(name), "the container to run again")
+    (path,) = [path for _, path, point, _ in mounts_of(default.engine.pid(name)) if point == "/x"]
+    assert path.endswith("/data")
+    default.device.remove(name)
+    attack("a link that leads elsewhere when the engine restarts the container", "still its folder")
+
+
+def test_container_with_redirected_mount_is_stopped(
+        default, image, unique, shared_folder, attack):
+    """A program of the device, which the rule cannot bind, swaps the folder."""
+    (shared_folder / "y").mkdir()
+    name = default.device.start(image, unique(), restart={"policy": "ALWAYS"},
+                                **bind((shared_folder / "y", "/mnt")), cmd="idle")
+    (shared_folder / "y").rmdir()
+    (shared_folder / "y").symlink_to("/etc")
+    default.engine.restart(name)
+    wait_until(lambda: "mounts were redirected" in default.runtime.text(), "the finding")
+    wait_until(lambda: default.device.state(name) == "STOPPED", "the container to be stopped")
+    # Nor is it started again, by anybody who asks.
+    assert code_of(default.device.start, "", name) is Code.PERMISSION_DENIED
+    assert code_of(default.device.stop, name, restart=True) is Code.PERMISSION_DENIED
+    assert default.engine.pid(name) == 0
+    default.device.remove(name)
+    attack("the engine restarts a container whose folder has become a link",
+           "stopped and reported")
+
+
+def test_containers_are_checked_when_the_daemon_starts(
+        guarded, tarball, unique, shared_folder, attack):
+    """As after a boot at which the engine was up first."""
+    (shared_folder / "y").mkdir()
+    image = f"{unique('image')}:1"
+    with guarded.running():
+        guarded.device.push(tarball, image.removesuffix(":1"), "1")
+        name = guarded.device.start(
+            image, unique(), **bind((shared_folder / "y", "/mnt")), cmd="idle")
+    (shared_folder / "y").rmdir()
+    (shared_folder / "y").symlink_to("/etc")
+    guarded.engine.restart(name)
+    assert guarded.engine.pid(name)
+    with guarded.running():
+        wait_until(lambda: guarded.engine.pid(name) == 0, "the container to be stopped")
+        wait_until(lambda: "mounts were redirected" in guarded.runtime.text(), "the finding")
+        guarded.device.remove(name)
+        guarded.device.remove_image(image, force=True)
+    attack("a container got /etc before cz-runtime ran", "stopped when it starts")
+
+
+# --- 2: options of mounts ---
+
+
+OPTIONS = [
+    {"type": "none", "o": "bind,X-mount.subdir=../../../etc"},
+    {"type": "none", "o": "bind,X-mount.subdir=../../../../etc"},
+    {"type": "none", "o": "X-mount.subdir=../../../etc,rbind"},
+    {"type": "none", "o": "bind,loop"}, {"type": "none", "o": "bind,helper=x"},
+    {"type": "none", "o": "bind,rshared"}, {"type": "none", "o": "rbind,slave"},
+    {"type": "none", "o": "bind,remount"}, {"type": "none", "o": "bind,suid,dev"},
+    {"type": "none", "o": 'bind,"X-mount.subdir=../../../etc"'},
+    {"type": "tmpfs", "o": "size=1m,X-mount.mkdir", "device": "tmpfs"},
+    {"type": "tmpfs,ext4", "o": "size=1m", "device": "tmpfs"},
+]
+
+
+@pytest.mark.parametrize("options", OPTIONS, ids=lambda options: options["o"])
+def test_mount_options_that_lead_elsewhere(
+        default, image, unique, shared_folder, attack, options):
+    options = {"device": str(shared_folder)} | options
+    name = unique("volume")
+    rule = default.refused("CreateVolume", spec={"name": name, "options": options})
+    assert rule in ("mountOptions", "mountTypes")
+    assert name not in default.device.volumes()
+    # Nor one that exists already, whoever made it.
+    with contextlib.suppress(AssertionError):
+        default.engine.create_volume(name, **options)
+    if name in default.device.volumes():
+        for foreign in False, True:
+            default.set_policy(foreign=foreign)
+            instance = unique()
+            assert code_of(default.device.start, image, instance, cmd="idle",
+                           **bind((name, "/mnt"))) is Code.PERMISSION_DENIED
+            assert files_of_root_in(default, instance) == []
+        default.engine.remove_volume(name)
+    attack(f"a volume with {options['o']}", f"PERMISSION_DENIED by {rule}")
+
+
+# --- 5: what every container gets ---
+
+
+def test_container_has_no_more_than_the_policy_gives(default, image, unique, attack):
+    name = default.device.start(image, unique(), cmd="idle")
+    pid = default.engine.pid(name)
+    assert status_field(pid, "NoNewPrivs") == "1"
+    assert has_capability(pid, CHOWN)
+    assert not has_capability(pid, NET_RAW) and not has_capability(pid, MKNOD)
+    default.device.remove(name)
+    for asked in {"cap": {"add": ["NET_RAW"]}}, {"cap": {"add": ["CAP_MKNOD"]}}:
+        assert code_of(default.device.start, image, unique(), **asked) is Code.PERMISSION_DENIED
+    # A policy may grant them, or have none at all.
+    default.set_policy(defaultCapabilities=["NET_RAW"], newPrivileges={"allow": True})
+    name = default.device.start(image, unique(), cmd="idle")
+    pid = default.engine.pid(name)
+    assert status_field(pid, "NoNewPrivs") == "0"
+    assert has_capability(pid, NET_RAW) and not has_capability(pid, CHOWN)
+    default.device.remove(name)
+    attack("raw sockets, device nodes and new privileges", "not in the process's status")
+
+
+def test_container_that_is_not_root_has_no_capabilities(default, image, unique, attack):
+    name = default.device.start(image, unique(), run_as={"user": "1000"}, cmd="idle")
+    pid = default.engine.pid(name)
+    for field in "CapEff", "CapPrm", "CapInh", "CapAmb":
+        assert int(status_field(pid, field), 16) == 0, field
+    default.device.remove(name)
+    attack("capabilities of a user that is not root", "none, not even ambient ones")
+
+
+def test_removed_capabilities_are_gone(default, image, unique):
+    for asked, kept in [({"remove": ["CHOWN"]}, False), ({"remove": ["ALL"]}, False),
+                        ({"remove": ["ALL"], "add": ["CHOWN"]}, True)]:
+        name = default.device.start(image, unique(), cap=asked, cmd="idle")
+        assert has_capability(default.engine.pid(name), CHOWN) is kept
+        default.device.remove(name)
+
+
+def test_setuid_program_of_an_image_does_not_become_root(guarded, unique, tmp_path, attack):
+    (tmp_path / "suid.c").write_text("""
+        #include <stdio.h>
+        #include <unistd.h>
+        int main(void) {
+            setgid(0);
+            setuid(0);
+            printf("uid %d\\n", geteuid());
+            fflush(stdout);
+            pause();
+        }""")
+    subprocess.run(["gcc", "-static", "-o", tmp_path / "suid", tmp_path / "suid.c"], check=True)
+    archive = make_image.image_bytes(
+        User="1000:1000", extra={"suid": ((tmp_path / "suid").read_bytes(), 0o4755)})
+    image = unique("image")
+    with guarded.running(users={"deny": ["root"]}):
+        guarded.device.push(archive, image, "1")
+        name = guarded.device.start(f"{image}:1", unique(), cmd="/suid")
+        pid = guarded.engine.pid(name)
+        wait_until(lambda: "uid" in "".join(
+            message.msg for message in guarded.device.log(name)), "the program to run")
+        uids = pathlib.Path(f"/proc/{pid}/status").read_text().split("Uid:")[1].split()[:4]
+        assert uids == ["1000"] * 4
+        guarded.device.remove(name)
+        guarded.device.remove_image(f"{image}:1")
+    attack("a setuid program against users.deny root", f"uid {uids[1]}")
+
+
+@pytest.mark.parametrize("asked, rule", [
+    ({"network": "host"}, "networks"), ({"network": "container:x"}, "networks"),
+    (bind(("/tmp/tmux-0", "/x")), "hostPaths"), (bind(("/var/tmp/x", "/x")), "hostPaths"),
+    (bind(("/dev/shm", "/x")), "hostPaths.deny"),
+    (bind(("/etc/containerz", "/x")), "hostPaths.deny"),
+    (bind(("/run/containerz", "/x")), "hostPaths.deny"),
+    (bind(("/proc/1/root", "/x")), "hostPaths.deny"),
+    (bind(("/proc/self/fd", "/x")), "hostPaths.deny"),
+], ids=str)
+def test_device_is_not_given_away(default, image, unique, attack, asked, rule):
+    code, text = status_of(default.device.start, image, unique(), cmd="idle", **asked)
+    assert code is Code.PERMISSION_DENIED and f"rule {rule}" in text
+    assert "to allow it" in text or "containerz" in text or rule == "hostPaths.deny"
+    attack(json.dumps(asked), f"{code.name} by {rule}")
+
+
+def test_own_state_is_reserved_whatever_the_policy_says(guarded, tarball, unique, attack):
+    with guarded.running(hostPaths={"allow": ["/"], "deny": []}):
+        image = unique("image")
+        guarded.device.push(tarball, image, "1")
+        for path in guarded.folder / "state", guarded.policy, guarded.folder, guarded.socket:
+            code, text = status_of(
+                guarded.device.start, f"{image}:1", unique(), cmd="idle", **bind((path, "/x")))
+            assert code is Code.PERMISSION_DENIED and "hostPaths.deny" in text, path
+        guarded.device.remove_image(f"{image}:1")
+    attack("a bind of cz-runtime's own state, policy and socket", code.name)
+
+
+def test_answers_do_not_tell_which_files_exist(default, image, unique, attack):
+    def answers(there, missing, ask):
+        return [status_of(ask, path)[0] for path in (there, missing)]
+    for there, missing in (("/etc/shadow", "/etc/nothing"), ("/root", "/root/nothing"),
+                           ("/home", "/home/nothing")):
+        pair = answers(there, missing, lambda path: default.device.start(
+            image, unique(), cmd="idle", **bind((path, "/x"))))
+        assert pair == [Code.PERMISSION_DENIED] * 2
+        pair = answers(there, missing, lambda path: default.device.create_volume(
+            unique("volume"), local_mount_options={
+                "type": "TYPE_NONE", "options": ["bind"], "mountpoint": path}))
+        assert pair == [Code.PERMISSION_DENIED] * 2
+    attack("files of the device, asked for by path", "the same answer for all")
+
+
+# --- 9: containers that pass for ours ---
+
+
+def forged_labels(name):
+    return {"org.containerz.spec": json.dumps(
+        {"image": {"repository": "apps/evil", "tag": "1"}, "name": name})}
+
+
+def test_image_cannot_bring_labels_of_ours(default, unique, attack):
+    for label in ("org.containerz.spec", "org.containerz.replaces", "org.containerz.image",
+                  "org.containerz.update.state"):
+        image = unique("image")
+        code, text = status_of(
+            default.device.push, make_image.image_bytes(Labels={label: "{}"}), image, "1")
+        assert code is Code.INVALID_ARGUMENT and label in text
+        assert f"{image}:1" not in default.device.images()
+    attack("an image with org.containerz.* labels", code.name)
+
+
+def test_foreign_container_of_a_forged_image_is_not_ours(default, unique, attack):
+    image, name = unique("image"), unique("foreign")
+    default.engine.load(make_image.image_bytes([f"{image}:1"], Labels=forged_labels(name)))
+    default.engine.run(f"{image}:1", name)
+    other = unique("foreign")
+    default.engine.run(f"{image}:1", other)
+    for victim in name, other:
+        for action in (lambda: default.device.stop(victim), lambda: default.device.remove(victim),
+                       lambda: default.device.update(victim, f"{image}:1")):
+            assert code_of(action) is Code.PERMISSION_DENIED
+        assert default.engine.pid(victim)
+    # Nor does the image start through us.
+    assert code_of(default.device.start, f"{image}:1", unique()) is not Code.OK
+    for victim in name, other:
+        default.engine.remove(victim)
+    default.set_policy(foreign=True)
+    default.device.remove_image(f"{image}:1")
+    attack("a foreign container whose image has our labels", "PERMISSION_DENIED, it runs on")
