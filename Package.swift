@@ -67,6 +67,7 @@ let fuzzers: [Target] =
             path: "Tests/Fuzz/FuzzSupport", swiftSettings: strict),
         fuzzing("AuthorizationPolicy", ["Authorization", "JSON"]),
         fuzzing("DevicePolicy", ["DevicePolicy", "JSON"]),
+        fuzzing("EngineAnswer", ["ContainerEngine"]),
         fuzzing("HeaderFields", ["GRPCTransport", grpc]),
         fuzzing("ImageReference", ["OCI"]),
         fuzzing("ImageStream", ["ImageStream", "OCI"]),
@@ -76,6 +77,7 @@ let fuzzers: [Target] =
         fuzzing("MountOptions", ["DevicePolicy"]),
         fuzzing("MountTable", ["DevicePolicy"]),
         fuzzing("PluginArchive", ["ContentDigest", "ImageStream"]),
+        fuzzing("RequestLimits", ["Varlink", "RuntimeAPI", "ContainerEngine", "JSON"]),
         fuzzing("ShellWords", ["ContainerzService"]),
         fuzzing("TargetsFile", ["Fleet", "PrintableText"]),
         fuzzing("VarlinkCall", ["Varlink", "RuntimeAPI", "JSON"]),
@@ -183,8 +185,9 @@ let package = Package(
         module(
             "RuntimeService",
             [
-                "SystemIO", "OCI", "JSON", "Varlink", "RuntimeAPI", "CosignSignature",
-                "DevicePolicy", "ContainerEngine", "ContainerUpdate", "Metrics", log,
+                "SystemIO", "PrintableText", "OCI", "JSON", "Varlink", "RuntimeAPI",
+                "CosignSignature", "DevicePolicy", "ContainerEngine", "ContainerUpdate", "Metrics",
+                log,
             ]),
         tests(
             of: "RuntimeService",

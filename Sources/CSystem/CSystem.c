@@ -6,6 +6,7 @@
 #include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
+#include <sys/vfs.h>
 
 struct epoll_event cz_epoll_event(uint32_t events, uint64_t token) {
     struct epoll_event event;
@@ -69,12 +70,26 @@ ssize_t cz_send(int fd, const void *buffer, size_t length, const int *descriptor
     return sendmsg(fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
-int cz_peer_user(int fd, uid_t *user) {
+int cz_peer(int fd, uid_t *user, pid_t *process) {
     struct ucred credentials;
     socklen_t length = sizeof credentials;
     if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &credentials, &length) != 0) return -1;
     *user = credentials.uid;
+    *process = credentials.pid;
     return 0;
+}
+
+int cz_file_system(int fd, uint64_t *type) {
+    struct statfs status;
+    if (fstatfs(fd, &status) != 0) return -1;
+    // The numbers have 32 bits; where the field is signed and as wide, some are negative.
+    *type = (uint32_t)status.f_type;
+    return 0;
+}
+
+ssize_t cz_find(const void *text, size_t length, const void *needle, size_t needle_length) {
+    const char *found = memmem(text, length, needle, needle_length);
+    return found ? found - (const char *)text : -1;
 }
 
 int cz_connect(int fd, const struct sockaddr *address, socklen_t length) {

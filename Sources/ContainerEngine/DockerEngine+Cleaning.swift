@@ -6,7 +6,7 @@ extension DockerEngine {
     public func surveyUse() async throws -> Runtime.SurveyUse.Reply {
         try await translating {
             let images = try await summaries()
-            let listedVolumes: VolumeList = try await api.get("/volumes")
+            let volumes = try await listVolumes(into: []) { $0.append($1) }
             let containers = try await containerSummaries(all: true, as: MountingContainer.self)
             let summaries = containers.map(\.summary)
             let labels = Self.labels(of: images)
@@ -16,11 +16,34 @@ extension DockerEngine {
                 let container = Self.container(summary, &names)
                 if let use = try await use(of: summary, container, labels) { uses.append(use) }
             }
-            return .init(
-                containers: uses,
-                images: images.map { use(of: $0, by: summaries) },
-                volumes: (listedVolumes.volumes ?? []).map { Self.use(of: $0, by: containers) })
+            let dialect = self.dialect
+            return try await LongComputation.run { [uses] in
+                Self.survey(uses, images, volumes, containers, dialect)
+            }
         }
+    }
+
+    /// Puts together what was listed. Many containers may be of few images and volumes.
+    private nonisolated static func survey(
+        _ uses: [ContainerUse], _ images: [ImageSummary], _ volumes: [VolumeDocument],
+        _ containers: [MountingContainer], _ dialect: EngineDialect
+    ) -> Runtime.SurveyUse.Reply {
+        var ofImages: [String: String] = [:]
+        var ofVolumes: [String: String] = [:]
+        for container in containers {
+            let name = name(container.summary)
+            if let id = container.summary.imageID.map(ImageID.full), ofImages[id] == nil {
+                ofImages[id] = name
+            }
+            for volume in (container.mounts ?? []).compactMap(\.name)
+            where ofVolumes[volume] == nil { ofVolumes[volume] = name }
+        }
+        return .init(
+            containers: uses,
+            images: images.map {
+                use(of: $0, by: ofImages[ImageID.full($0.id)], dialect)
+            },
+            volumes: volumes.map { use(of: $0, by: ofVolumes[$0.name]) })
     }
 
     /// - Returns: nil for a container that went away meanwhile.
@@ -61,22 +84,22 @@ extension DockerEngine {
         }
     }
 
-    private func use(
-        of summary: ImageSummary, by containers: [ContainerSummary]
+    private nonisolated static func use(
+        of summary: ImageSummary, by container: String?, _ dialect: EngineDialect
     ) -> ImageUse {
-        let image = Self.image(summary)
+        let image = image(summary)
         return ImageUse(
             id: image.id, names: image.names, digests: image.digests,
             labels: summary.labels ?? [:], size: image.size, created: image.created,
             fetched: dialect.digestsTellOfFetching && !image.digests.isEmpty, managed: false,
-            container: containers.first { $0.isMade(of: image.id) }.map(Self.name))
+            container: container)
     }
 
     /// The label that Docker gives to those since 23.
-    private static let anonymousLabel = "com.docker.volume.anonymous"
+    private nonisolated static let anonymousLabel = "com.docker.volume.anonymous"
 
-    private static func use(
-        of document: VolumeDocument, by containers: [MountingContainer]
+    private nonisolated static func use(
+        of document: VolumeDocument, by container: String?
     ) -> VolumeUse {
         let volume = Volume(document)
         var labels = volume.labels
@@ -84,13 +107,12 @@ extension DockerEngine {
         return VolumeUse(
             name: volume.name, labels: labels, created: volume.created,
             anonymous: isAnonymous(document), managed: document.isOwn,
-            container: containers.first { $0.mounts(volume: volume.name) }
-                .map { name($0.summary) })
+            container: container)
     }
 
     /// Engines make up names of 64 hexadecimal digits; who asks us for a volume without a name
     /// wants one all the same.
-    static func isAnonymous(_ volume: VolumeDocument) -> Bool {
+    nonisolated static func isAnonymous(_ volume: VolumeDocument) -> Bool {
         volume.name.utf8.count == 64 && volume.name.allSatisfy(\.isHexDigit) && !volume.isOwn
             && volume.driver ?? VolumeSpec.localDriver == VolumeSpec.localDriver
             && (volume.options ?? [:]).isEmpty
@@ -169,8 +191,10 @@ extension DockerEngine {
     ) async throws -> Bool {
         try await translating {
             guard let volume = try await findVolume(name) else { return false }
+            let containers = try await containerSummaries(all: true, as: MountingContainer.self)
             let use = Self.use(
-                of: volume, by: try await containerSummaries(all: true, as: MountingContainer.self))
+                of: volume,
+                by: containers.first { $0.mounts(volume: name) }.map { Self.name($0.summary) })
             guard use.anonymous, use.labels.isEmpty else {
                 throw RuntimeError.stillNeeded(name, reason: "somebody named or labelled it")
             }

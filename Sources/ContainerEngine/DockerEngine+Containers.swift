@@ -12,37 +12,54 @@ extension DockerEngine {
     public func containers(
         all: Bool, limit: Int, filters: Runtime.Filters
     ) async throws -> [Container] {
-        try Filters.check(filters, allowed: Filters.containerKeys)
+        struct Listed: Sendable {
+            var containers: [Container] = []
+            var names = KnownImageNames()
+        }
+        let compiled = try Filters(filters, allowed: Filters.containerKeys)
         return try await translating {
             // The newest first, as the engine lists them. A filter by status means those of that
             // status, whether `all` is set or not.
-            let listed = try await containerSummaries(all: all || filters["status"] != nil)
-            var containers: [Container] = []
-            var names = KnownImageNames()
-            for summary in listed where limit <= 0 || containers.count < limit {
-                let container = Self.container(summary, &names)
-                if !UpdateName.isOne(container.name), Filters.matches(filters, container) {
-                    containers.append(container)
+            try await listContainers(
+                all: all || filters["status"] != nil, of: ContainerSummary.self, into: Listed()
+            ) { listed, summary in
+                guard limit <= 0 || listed.containers.count < limit else { return }
+                let container = Self.container(summary, &listed.names)
+                if !UpdateName.isOne(container.name), compiled.matches(container) {
+                    listed.containers.append(container)
                 }
-            }
-            return containers
+            }.containers
         }
     }
 
-    /// - Parameter type: what to read of each.
-    func containerSummaries<Summary: Decodable>(
-        all: Bool, as type: Summary.Type = ContainerSummary.self
-    ) async throws -> [Summary] {
-        try await api.get("/containers/json", all ? [("all", "1")] : [])
+    /// Reads the engine's containers one by one; what is made of them is made away from the loop
+    /// where there are many.
+    ///
+    /// - Parameters:
+    ///   - type: what to read of each.
+    ///   - total: what they are added to.
+    func listContainers<Summary: Decodable & SendableMetatype, Total: Sendable>(
+        all: Bool, of type: Summary.Type, into total: Total,
+        _ add: @escaping @Sendable (inout Total, Summary) throws -> Void
+    ) async throws -> Total {
+        try await api.list(
+            "/containers/json", all ? [("all", "1")] : [], of: type, into: total, add)
     }
 
-    static func name(_ summary: ContainerSummary) -> String {
+    /// - Parameter type: what to read of each.
+    func containerSummaries<Summary: Decodable & Sendable>(
+        all: Bool, as type: Summary.Type = ContainerSummary.self
+    ) async throws -> [Summary] {
+        try await listContainers(all: all, of: type, into: []) { $0.append($1) }
+    }
+
+    nonisolated static func name(_ summary: ContainerSummary) -> String {
         // Links give a container further names, with two slashes.
         InstanceName.withoutSlash(
             summary.names?.first { !$0.utf8.dropFirst().contains(UInt8(ascii: "/")) } ?? "")
     }
 
-    static func state(_ summary: ContainerSummary) -> Container.State {
+    nonisolated static func state(_ summary: ContainerSummary) -> Container.State {
         switch summary.state ?? "" {
         case "configured", "initialized": .created
         case "stopped", "stopping": .exited
@@ -50,7 +67,7 @@ extension DockerEngine {
         }
     }
 
-    static func isUp(_ summary: ContainerSummary) -> Bool {
+    nonisolated static func isUp(_ summary: ContainerSummary) -> Bool {
         switch state(summary) {
         case .running, .paused, .restarting: true
         case .created, .removing, .exited, .dead: false
@@ -58,7 +75,7 @@ extension DockerEngine {
     }
 
     /// - Parameter names: those of the list that the summary is of.
-    static func container(
+    nonisolated static func container(
         _ summary: ContainerSummary, _ names: inout KnownImageNames
     ) -> Container {
         Container(

@@ -7,21 +7,30 @@ import SystemIO
 
 extension DockerEngine {
     public func images(_ filters: Runtime.Filters) async throws -> [Image] {
-        try Filters.check(filters, allowed: Filters.imageKeys)
+        let compiled = try Filters(filters, allowed: Filters.imageKeys)
         return try await translating {
-            try await summaries().compactMap { summary in
+            try await listImages(into: []) { images, summary in
                 let image = Self.image(summary)
-                return Filters.matches(filters, image, labels: summary.labels ?? [:])
-                    ? image : nil
+                if compiled.matches(image, labels: summary.labels ?? [:]) { images.append(image) }
             }
         }
     }
 
-    func summaries() async throws -> [ImageSummary] {
-        try await api.get("/images/json")
+    /// Reads the engine's images one by one; what is made of them is made away from the loop where
+    /// there are many.
+    ///
+    /// - Parameter total: what they are added to.
+    func listImages<Total: Sendable>(
+        into total: Total, _ add: @escaping @Sendable (inout Total, ImageSummary) throws -> Void
+    ) async throws -> Total {
+        try await api.list("/images/json", of: ImageSummary.self, into: total, add)
     }
 
-    static func image(_ summary: ImageSummary) -> Image {
+    func summaries() async throws -> [ImageSummary] {
+        try await listImages(into: []) { $0.append($1) }
+    }
+
+    nonisolated static func image(_ summary: ImageSummary) -> Image {
         // Two of the engine's names may be one to clients.
         var names: [ImageName] = []
         for name in (summary.repoTags ?? []).compactMap({ ImageName(engineName: $0) })
@@ -33,7 +42,7 @@ extension DockerEngine {
     }
 
     /// An image as both sides name it.
-    struct FoundImage {
+    struct FoundImage: Sendable {
         /// Without the prefixes, as clients know it.
         var name: ImageName
         /// The engine's own name, exact.
@@ -46,8 +55,8 @@ extension DockerEngine {
     /// - Throws: `RuntimeError.imageNotFound`, `.invalidArgument`.
     func findImage(_ wanted: ImageName) async throws -> FoundImage {
         let name = try wanted.familiar()
-        var found: FoundImage?
-        for summary in try await summaries() {
+        let dialect = self.dialect
+        let found = try await listImages(into: FoundImage?.none) { found, summary in
             for tag in summary.repoTags ?? [] where ImageName(engineName: tag) == name {
                 if let found, !dialect.prefers(tag, over: found.engineName) { continue }
                 found = FoundImage(

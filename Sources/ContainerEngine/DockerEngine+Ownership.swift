@@ -60,9 +60,13 @@ extension DockerEngine {
     }
 
     /// Keeps what a container is started with, so that an update can take it over.
+    ///
+    /// - Throws: `RuntimeError.invalidArgument` when that is too large, as the old settings and
+    ///   those of an update together may be.
     static func keep(
         _ spec: ContainerSpec, named name: String, in document: inout CreateDocument
     ) throws {
+        try spec.checkSize()
         var spec = spec
         spec.name = name
         document.labels[EngineLabel.spec] = String(

@@ -13,10 +13,10 @@ extension DockerEngine {
         try requirePlugins()
         let wanted = try name.flatMap { $0.isEmpty ? nil : try Self.pluginName($0) }
         return try await translating {
-            let documents: [PluginDocument] = try await api.get("/plugins")
-            return documents.map(Plugin.init(_:))
-                .filter { wanted == nil || $0.name == wanted }
-                .sorted { $0.name < $1.name }
+            try await api.list("/plugins", of: PluginDocument.self, into: [Plugin]()) {
+                plugins, document in
+                if wanted == nil || document.name == wanted { plugins.append(Plugin(document)) }
+            }.sorted { $0.name < $1.name }
         }
     }
 

@@ -5,13 +5,24 @@ import SystemIO
 
 extension DockerEngine {
     public func volumes(_ filters: Runtime.Filters) async throws -> [Volume] {
-        try Filters.check(filters, allowed: Filters.volumeKeys)
+        let compiled = try Filters(filters, allowed: Filters.volumeKeys)
         return try await translating {
-            let listed: VolumeList = try await api.get("/volumes")
-            return (listed.volumes ?? []).map(Volume.init(_:))
-                .filter { Filters.matches(filters, $0) }
-                .sorted { $0.name < $1.name }
+            try await listVolumes(into: []) { volumes, document in
+                let volume = Volume(document)
+                if compiled.matches(volume) { volumes.append(volume) }
+            }.sorted { $0.name < $1.name }
         }
+    }
+
+    /// Reads the engine's volumes one by one; what is made of them is made away from the loop where
+    /// there are many.
+    ///
+    /// - Parameter total: what they are added to.
+    func listVolumes<Total: Sendable>(
+        into total: Total,
+        _ add: @escaping @Sendable (inout Total, VolumeDocument) throws -> Void
+    ) async throws -> Total {
+        try await api.list("/volumes", under: "Volumes", of: VolumeDocument.self, into: total, add)
     }
 
     public func create(_ spec: VolumeSpec) async throws -> String {

@@ -1,97 +1,133 @@
 import DevicePolicy
 import RuntimeAPI
 
-/// Filters are ours rather than the engines', whose differ in keys and in meaning. Of several
-/// values of a key one must match, of labels all; all keys must match.
-enum Filters {
-    static func check(_ filters: Runtime.Filters, allowed: Set<String>) throws(RuntimeError) {
+/// The filters of a request, compiled once for all that is listed.
+///
+/// They are ours rather than the engines', whose differ in keys and in meaning. Of several values
+/// of a key one must match, of labels all; all keys must match.
+struct Filters: Sendable {
+    private enum Condition: Sendable {
+        /// One of the patterns.
+        case patterns([Glob])
+        /// The beginning of an id.
+        case ids([String])
+        /// All of the labels; nil for any value.
+        case labels([(key: String, value: String?)])
+        case texts(Set<String>)
+        case flags(Set<Bool>)
+    }
+
+    private let conditions: [(key: String, condition: Condition)]
+
+    static let containerKeys: Set = ["name", "id", "label", "status", "image"]
+    static let volumeKeys: Set = ["name", "driver", "label"]
+    static let imageKeys: Set = ["reference", "label", "dangling", "id"]
+
+    /// - Parameter allowed: the keys of what is listed.
+    /// - Throws: `RuntimeError.invalidArgument`.
+    init(_ filters: Runtime.Filters, allowed: Set<String>) throws(RuntimeError) {
+        var conditions: [(key: String, condition: Condition)] = []
         for (key, values) in filters {
             guard allowed.contains(key) else {
                 throw .invalidArgument(
                     field: "filter",
                     reason: "'\(key)' is not one of \(allowed.sorted().joined(separator: ", "))")
             }
-            if key == "status" {
-                for value in values where Container.State(rawValue: value) == nil {
-                    let known = Container.State.allCases.map(\.rawValue).joined(separator: ", ")
-                    throw .invalidArgument(
-                        field: "filter", reason: "status '\(value)' is not one of \(known)")
-                }
+            // The same value again changes nothing.
+            let distinct = Set(values)
+            conditions.append((key, try Self.condition(key, distinct)))
+        }
+        self.conditions = conditions
+    }
+
+    private static func condition(
+        _ key: String, _ values: Set<String>
+    ) throws(RuntimeError) -> Condition {
+        switch key {
+        case "label":
+            return .labels(
+                values.map { value in
+                    let parts = value.split(
+                        separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+                    return (String(parts[0]), parts.count == 1 ? nil : String(parts[1]))
+                })
+        case "status":
+            for value in values where Container.State(rawValue: value) == nil {
+                let known = Container.State.allCases.map(\.rawValue).joined(separator: ", ")
+                throw .invalidArgument(
+                    field: "filter", reason: "status '\(value)' is not one of \(known)")
             }
-            if key == "dangling" {
-                for value in values where Bool(value) == nil {
+            return .texts(values)
+        case "dangling":
+            var flags: Set<Bool> = []
+            for value in values {
+                guard let flag = Bool(value) else {
                     throw .invalidArgument(
                         field: "filter", reason: "dangling '\(value)' is neither true nor false")
                 }
+                flags.insert(flag)
+            }
+            return .flags(flags)
+        case "id": return .ids(values.filter { !$0.isEmpty })
+        case "name": return .patterns(values.map { Glob(InstanceName.withoutSlash($0)) })
+        default: return .patterns(values.map { Glob($0) })
+        }
+    }
+
+    func matches(_ container: Container) -> Bool {
+        conditions.allSatisfy { key, condition in
+            switch condition {
+            case .patterns(let patterns):
+                if key == "name" { return patterns.match(container.name) }
+                return container.image.map { Self.matches(patterns, $0) } ?? false
+                    || patterns.contains { Self.matches(id: $0.pattern, container.imageID) }
+            case .ids(let ids): return ids.contains { container.id.hasPrefix($0) }
+            case .labels(let labels): return Self.has(labels, in: container.labels)
+            case .texts(let texts): return texts.contains(container.state.rawValue)
+            case .flags: return false
             }
         }
     }
 
-    static let containerKeys: Set = ["name", "id", "label", "status", "image"]
-    static let volumeKeys: Set = ["name", "driver", "label"]
-    static let imageKeys: Set = ["reference", "label", "dangling", "id"]
-
-    static func matches(_ filters: Runtime.Filters, _ container: Container) -> Bool {
-        filters.allSatisfy { key, values in
-            switch key {
-            case "name":
-                values.contains { matches(pattern: InstanceName.withoutSlash($0), container.name) }
-            case "id": values.contains { !$0.isEmpty && container.id.hasPrefix($0) }
-            case "label": values.allSatisfy { hasLabel($0, container.labels) }
-            case "status": values.contains(container.state.rawValue)
-            case "image":
-                values.contains { value in
-                    container.image.map { matches(reference: value, $0) } ?? false
-                        || matches(id: value, container.imageID)
-                }
-            default: false
+    func matches(_ image: Image, labels: [String: String]) -> Bool {
+        conditions.allSatisfy { _, condition in
+            switch condition {
+            case .patterns(let patterns):
+                image.names.contains { Self.matches(patterns, $0) }
+            case .ids(let ids): ids.contains { Self.matches(id: $0, image.id) }
+            case .labels(let wanted): Self.has(wanted, in: labels)
+            case .flags(let flags): flags.contains(image.names.isEmpty)
+            case .texts: false
             }
         }
     }
 
-    static func matches(
-        _ filters: Runtime.Filters, _ image: Image, labels: [String: String]
-    ) -> Bool {
-        filters.allSatisfy { key, values in
-            switch key {
-            case "reference":
-                values.contains { value in
-                    image.names.contains { matches(reference: value, $0) }
-                }
-            case "label": values.allSatisfy { hasLabel($0, labels) }
-            case "dangling": values.contains { Bool($0) == image.names.isEmpty }
-            case "id": values.contains { matches(id: $0, image.id) }
-            default: false
-            }
-        }
-    }
-
-    static func matches(_ filters: Runtime.Filters, _ volume: Volume) -> Bool {
-        filters.allSatisfy { key, values in
-            switch key {
-            case "name": values.contains { matches(pattern: $0, volume.name) }
-            case "driver": values.contains { matches(pattern: $0, volume.driver) }
-            case "label": values.allSatisfy { hasLabel($0, volume.labels) }
-            default: false
+    func matches(_ volume: Volume) -> Bool {
+        conditions.allSatisfy { key, condition in
+            switch condition {
+            case .patterns(let patterns):
+                patterns.match(key == "name" ? volume.name : volume.driver)
+            case .labels(let labels): Self.has(labels, in: volume.labels)
+            case .ids, .texts, .flags: false
             }
         }
     }
 
     /// `NAME` or `NAME:TAG`, with `*` for any run of characters.
-    static func matches(reference pattern: String, _ name: ImageName) -> Bool {
-        matches(pattern: pattern, name.description) || matches(pattern: pattern, name.repository)
+    private static func matches(_ patterns: [Glob], _ name: ImageName) -> Bool {
+        patterns.match(name.description) || patterns.match(name.repository)
     }
-
-    /// `*` stands for any run of characters.
-    static func matches(pattern: String, _ text: String) -> Bool { Glob(pattern).matches(text) }
 
     private static func matches(id: String, _ digest: String) -> Bool {
         !id.isEmpty && (digest.hasPrefix(id) || digest.hasPrefix("sha256:\(id)"))
     }
 
-    private static func hasLabel(_ wanted: String, _ labels: [String: String]) -> Bool {
-        let parts = wanted.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
-        guard let value = labels[String(parts[0])] else { return false }
-        return parts.count == 1 || value == parts[1]
+    private static func has(
+        _ wanted: [(key: String, value: String?)], in labels: [String: String]
+    ) -> Bool {
+        wanted.allSatisfy { key, value in
+            guard let present = labels[key] else { return false }
+            return value.map { $0 == present } ?? true
+        }
     }
 }

@@ -49,6 +49,7 @@ extension ContainerSpec {
             hardMemory: request.limits.hardMemBytes)
         devices = try request.devices.map(Device.init(_:))
         location = try Location(request.location)
+        try checkSize()
     }
 }
 

@@ -25,6 +25,7 @@ extension ContainerzService {
         }
         _ = try transfer.receive(first)
         call.tell(of: first.imageTransfer)
+        try first.imageTransfer.checkLimits()
         guard !first.imageTransfer.isPlugin else {
             return try await deployPlugin(
                 first.imageTransfer, &requests, &transfer, responses, call)

@@ -83,9 +83,6 @@ extension ContainerzService {
             instance = try await runtime.startPlugin(request.instanceName)
         } else {
             let name = try PluginName(request.name, field: "name")
-            guard request.config.utf8.count <= Self.longestConfig else {
-                throw RequestError("config", "it has more than \(Self.longestConfig) bytes")
-            }
             try pluginStarts.admit(0, free: nil)
             defer { pluginStarts.release(0) }
             // Asked before the tarball is looked at: an instance that is there is not made again.
@@ -110,9 +107,7 @@ extension ContainerzService {
         if !config.isEmpty {
             given = config
         } else if let own = archive.config {
-            guard own.count <= Self.longestConfig else {
-                throw RequestError("config", "the tarball's is longer than any")
-            }
+            try RequestLimits.pluginConfigBytes.check("config", own.count)
             given = String(decoding: own, as: UTF8.self)
         } else {
             throw RequestError("config", "there is none, nor a config.json in the tarball")
@@ -145,9 +140,6 @@ extension ContainerzService {
         }
         return try result.get()
     }
-
-    /// Real ones have a few kilobytes; it is read on the loop.
-    private static let longestConfig = 256 << 10
 
     /// A tarball was measured against its size when it came.
     private static let limits = ImageStreamLimits(maximumExpansion: .max)

@@ -29,15 +29,13 @@ extension ContainerzService {
 
     @EventLoop
     func listVolume(
-        _ request: Gnoi_Containerz_ListVolumeRequest,
-        _ writer: RPCWriter<Gnoi_Containerz_ListVolumeResponse>
-    ) async throws {
-        let volumes = try await runtime.volumes(
+        _ request: Gnoi_Containerz_ListVolumeRequest
+    ) async throws -> [Volume] {
+        try await runtime.volumes(
             filters: Self.filters(request.filter.map { ($0.key, $0.value) }))
-        try await writer.write(contentsOf: volumes.map(Self.response))
     }
 
-    private static func response(_ volume: Volume) -> Gnoi_Containerz_ListVolumeResponse {
+    static func response(_ volume: Volume) -> Gnoi_Containerz_ListVolumeResponse {
         .with {
             $0.name = volume.name
             $0.driver = volume.driver

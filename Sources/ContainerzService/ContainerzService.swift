@@ -42,6 +42,7 @@ public struct ContainerzService: RegistrableRPCService {
     let pluginDeploys: DeployAdmission
     let pluginStarts: DeployAdmission
     let followers = OpenEndedWork()
+    private let listings = Listings()
 
     public init(_ runtime: RuntimeClient, _ configuration: Configuration, logger: Logger) {
         self.runtime = runtime
@@ -65,17 +66,18 @@ public struct ContainerzService: RegistrableRPCService {
         router.register(Method.Deploy.descriptor) { messages, writer, call in
             try await deploy(messages, writer, call)
         }
-        router.onServerStreaming(Method.ListImage.descriptor, listImage)
+        router.onListing(Method.ListImage.descriptor, listings, listImage) { $0 }
         router.onUnary(Method.RemoveImage.descriptor, removeImage)
         router.onUnary(Method.StartContainer.descriptor, startContainer)
-        router.onServerStreaming(Method.ListContainer.descriptor, listContainer)
+        router.onListing(
+            Method.ListContainer.descriptor, listings, listContainer, Self.response(_:))
         router.onUnary(Method.StopContainer.descriptor, stopContainer)
         router.onUnary(Method.RemoveContainer.descriptor, removeContainer)
         router.onUnary(Method.UpdateContainer.descriptor, updateContainer)
         router.onServerStreaming(Method.Log.descriptor, log)
         router.onUnary(Method.CreateVolume.descriptor, createVolume)
         router.onUnary(Method.RemoveVolume.descriptor, removeVolume)
-        router.onServerStreaming(Method.ListVolume.descriptor, listVolume)
+        router.onListing(Method.ListVolume.descriptor, listings, listVolume, Self.response(_:))
         router.onUnary(Method.StartPlugin.descriptor, startPlugin)
         router.onUnary(Method.StopPlugin.descriptor, stopPlugin)
         router.onUnary(Method.ListPlugins.descriptor, listPlugins)
@@ -87,9 +89,8 @@ public struct ContainerzService: RegistrableRPCService {
 
     @EventLoop
     private func listImage(
-        _ request: Gnoi_Containerz_ListImageRequest,
-        _ writer: RPCWriter<Gnoi_Containerz_ListImageResponse>
-    ) async throws {
+        _ request: Gnoi_Containerz_ListImageRequest
+    ) async throws -> [Gnoi_Containerz_ListImageResponse] {
         let filters = Self.filters(request.filter.map { ($0.key, $0.value) })
         var responses: [Gnoi_Containerz_ListImageResponse] = []
         let wantsNameless = filters["dangling"] != nil || filters["id"] != nil
@@ -105,7 +106,7 @@ public struct ContainerzService: RegistrableRPCService {
                     })
             }
         }
-        try await writer.write(contentsOf: Self.first(request.limit, of: responses))
+        return Self.first(request.limit, of: responses)
     }
 
     @EventLoop
@@ -129,13 +130,11 @@ public struct ContainerzService: RegistrableRPCService {
 
     @EventLoop
     private func listContainer(
-        _ request: Gnoi_Containerz_ListContainerRequest,
-        _ writer: RPCWriter<Gnoi_Containerz_ListContainerResponse>
-    ) async throws {
-        let containers = try await runtime.containers(
+        _ request: Gnoi_Containerz_ListContainerRequest
+    ) async throws -> [Container] {
+        try await runtime.containers(
             all: request.all, limit: Int(max(request.limit, 0)),
             filters: Self.filters(request.filter.map { ($0.key, $0.value) }))
-        try await writer.write(contentsOf: containers.map(Self.response))
     }
 
     @EventLoop

@@ -7,20 +7,25 @@ import SystemIO
 /// How RPCs are tied to the loop: a handler runs as a task of its own, which ends when the client
 /// cancels, its deadline passes or its connection breaks; what it throws becomes a status.
 extension RPCRouter {
-    mutating func onUnary<Input: SwiftProtobuf.Message, Output: SwiftProtobuf.Message>(
+    mutating func onUnary<
+        Input: SwiftProtobuf.Message & LimitedRequest, Output: SwiftProtobuf.Message
+    >(
         _ method: MethodDescriptor,
         _ handler: @escaping @Sendable @EventLoop (Input) async throws -> Output
     ) {
         register(method) { (messages: RPCAsyncSequence<Input, any Error>, writer, call) in
             let request = try await only(messages)
             call.tell(of: request)
+            try request.checkLimits()
             let response = try await handler(request)
             call.carryOut()
             try await writer.write(response)
         }
     }
 
-    mutating func onServerStreaming<Input: SwiftProtobuf.Message, Output: SwiftProtobuf.Message>(
+    mutating func onServerStreaming<
+        Input: SwiftProtobuf.Message & LimitedRequest, Output: SwiftProtobuf.Message
+    >(
         _ method: MethodDescriptor,
         _ handler:
             @escaping @Sendable @EventLoop (Input, RPCWriter<Output>) async throws -> Void
@@ -28,9 +33,39 @@ extension RPCRouter {
         register(method) { (messages: RPCAsyncSequence<Input, any Error>, writer, call) in
             let request = try await only(messages)
             call.tell(of: request)
+            try request.checkLimits()
             try await handler(request, writer)
         }
     }
+
+    /// Answers an RPC that lists something: what `list` finds, a few listings of a principal at a
+    /// time, as the messages that `respond` makes of it.
+    mutating func onListing<
+        Input: SwiftProtobuf.Message & LimitedRequest, Listed: Sendable,
+        Output: SwiftProtobuf.Message
+    >(
+        _ method: MethodDescriptor, _ listings: Listings,
+        _ list: @escaping @Sendable @EventLoop (Input) async throws -> [Listed],
+        _ respond: @escaping @Sendable (Listed) -> Output
+    ) {
+        register(method) { (messages: RPCAsyncSequence<Input, any Error>, writer, call) in
+            let request = try await only(messages)
+            call.tell(of: request)
+            try request.checkLimits()
+            let listed = try await listings.run(of: call.principal) { try await list(request) }
+            // A few at a time, so that other clients are served in between.
+            var start = 0
+            while start < listed.count {
+                let end = min(start + Self.listingStep, listed.count)
+                try await writer.write(contentsOf: listed[start..<end].map(respond))
+                start = end
+                if start < listed.count { await EventLoop.nextTurn() }
+            }
+        }
+    }
+
+    /// Messages with the largest labels take a millisecond together.
+    private static var listingStep: Int { 16 }
 
     mutating func register<Input: SwiftProtobuf.Message, Output: SwiftProtobuf.Message>(
         _ method: MethodDescriptor,
@@ -66,6 +101,11 @@ struct CallInProgress: Sendable {
     let record: CallRecord?
     /// Ends it as if the client had cancelled.
     let interrupt: @Sendable () -> Void
+
+    /// Whoever is charged for it: the authenticated client, or where there is none its address.
+    var principal: String {
+        record.map { $0.notes["principal"] ?? $0.remotePeer } ?? ""
+    }
 
     /// Says in the audit that what was asked for has been done.
     func carryOut() { record?.carryOut() }

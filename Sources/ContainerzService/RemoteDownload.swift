@@ -1,6 +1,7 @@
 import GNOI
 import GRPCCore
 import OCI
+import RuntimeAPI
 import ServerAddress
 
 /// What a device is asked to fetch by itself, as cz-pull's arguments (gNOI Containerz, Deploy;
@@ -118,8 +119,6 @@ struct RemoteDownload: Hashable, Sendable {
         if !vrf.isEmpty { arguments += ["--interface", "if!\(vrf)"] }
     }
 
-    private static let longestPassword = 4096
-
     private mutating func addCredentials(
         _ download: Gnoi_Common_RemoteDownload
     ) throws(RequestError) {
@@ -131,10 +130,10 @@ struct RemoteDownload: Hashable, Sendable {
                 "remote_download.credentials", "they have to be a username and a cleartext")
         }
         // It has to fit into a pipe that nobody reads yet.
-        guard password.utf8.count <= Self.longestPassword else {
+        guard password.utf8.count <= RequestLimits.passwordBytes.maximum else {
             throw RequestError(
                 "remote_download.credentials",
-                "the password has more than \(Self.longestPassword) bytes")
+                "the password has more than \(RequestLimits.passwordBytes.maximum) bytes")
         }
         guard !password.utf8.contains(where: { $0 == UInt8(ascii: "\n") || $0 == 0 }) else {
             throw RequestError("remote_download.credentials", "the password has two lines")

@@ -8,6 +8,7 @@ import SystemIO
 public struct DaemonLogHandler: LogHandler {
     public var logLevel: Logger.Level = .info
     public var metadata: Logger.Metadata = [:]
+    public var metadataProvider: Logger.MetadataProvider?
     private let label: String
     private let format: LogFormat
     private let write: @Sendable ([UInt8]) -> Void
@@ -39,7 +40,10 @@ public struct DaemonLogHandler: LogHandler {
 
     public func log(event: LogEvent) {
         let own = event.metadata ?? [:]
-        let fields = metadata.isEmpty ? own : metadata.merging(own) { $1 }
+        var fields = metadata.isEmpty ? own : metadata.merging(own) { $1 }
+        if let provided = metadataProvider?.get(), !provided.isEmpty {
+            fields.merge(provided) { own, _ in own }
+        }
         let pairs = fields.map { ($0.key, $0.value.description) }.sorted { $0.0 < $1.0 }
         let message = "\(event.message)"
         switch format {

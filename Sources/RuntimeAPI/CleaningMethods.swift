@@ -88,7 +88,7 @@ extension Runtime {
 extension RuntimeClient {
     /// Everything on the device, with what there is to know before anything is cleaned away.
     public func surveyUse() async throws -> Runtime.SurveyUse.Reply {
-        try await call(Runtime.SurveyUse.self, Nothing())
+        try await callForWhole(Runtime.SurveyUse.self, Nothing())
     }
 
     /// Removes a container that is still as it was surveyed.

@@ -25,6 +25,15 @@ public final class RuntimeClient {
         return try await connection.call(method, parameters, passing: descriptors)
     }
 
+    /// As ``call(_:_:passing:)``, for a method that may answer in parts; they are put together.
+    public func callForWhole<M: Method>(
+        _ method: M.Type, _ parameters: M.Parameters
+    ) async throws -> M.Reply where M.Reply: PartedReply {
+        let connection = try await takeConnection()
+        defer { keep(connection) }
+        return try await connection.callForWhole(method, parameters)
+    }
+
     private func takeConnection() async throws -> Connection {
         while let connection = idle.popLast() {
             if connection.isUsable { return connection }
@@ -53,7 +62,7 @@ extension RuntimeClient {
     ///
     /// - Parameter filters: the engine's names and values; all of them have to fit.
     public func images(filters: Runtime.Filters = [:]) async throws -> [Image] {
-        try await call(Runtime.ListImages.self, .init(filters: filters)).images
+        try await callForWhole(Runtime.ListImages.self, .init(filters: filters)).images
     }
 
     /// - Parameters:
@@ -84,7 +93,7 @@ extension RuntimeClient {
     public func containers(
         all: Bool, limit: Int = 0, filters: Runtime.Filters = [:]
     ) async throws -> [Container] {
-        try await call(
+        try await callForWhole(
             Runtime.ListContainers.self, .init(all: all, limit: limit, filters: filters)
         ).containers
     }
@@ -120,7 +129,7 @@ extension RuntimeClient {
 
     /// The volumes.
     public func volumes(filters: Runtime.Filters = [:]) async throws -> [Volume] {
-        try await call(Runtime.ListVolumes.self, .init(filters: filters)).volumes
+        try await callForWhole(Runtime.ListVolumes.self, .init(filters: filters)).volumes
     }
 
     /// - Returns: the volume's name.
@@ -137,7 +146,7 @@ extension RuntimeClient {
 
     /// - Parameter name: nil for all of them.
     public func plugins(named name: String? = nil) async throws -> [Plugin] {
-        try await call(Runtime.ListPlugins.self, .init(name: name)).plugins
+        try await callForWhole(Runtime.ListPlugins.self, .init(name: name)).plugins
     }
 
     /// Makes a plugin and starts it.

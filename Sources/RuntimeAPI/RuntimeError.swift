@@ -60,7 +60,10 @@ public enum RuntimeError: InterfaceError, Hashable {
 
 extension RuntimeError: CustomStringConvertible {
     public static func unexpected(_ error: any Error) -> RuntimeError {
-        .engineFailed(reason: "\(error)")
+        if let error = error as? DescriptorRefused {
+            return .invalidArgument(field: error.parameter, reason: error.reason)
+        }
+        return .engineFailed(reason: "\(error)")
     }
 
     /// A sentence for the user.

@@ -1,7 +1,7 @@
 import Glibc
 import SystemIO
 
-/// Writes to a pipe or socket of the caller's, at the pace at which it is read.
+/// Writes to a pipe or file of the caller's, at the pace at which it is read.
 @EventLoop
 final class LogWriter {
     private let descriptor: Descriptor

@@ -8,18 +8,18 @@ import Varlink
 
 extension RuntimeService {
     func addCleaning(to service: inout Service) {
-        service.on(Runtime.SurveyUse.self) { _ in try await survey() }
+        service.answerInParts(Runtime.SurveyUse.self) { _ in try await survey() }
         // In tasks of their own: the engine goes on with a removal when whoever asked is gone, and
         // until it is over nobody may begin to use the thing.
-        service.on(Runtime.RemoveUnusedContainer.self) { call in
+        service.answer(Runtime.RemoveUnusedContainer.self) { call in
             .init(
                 removed: try await EventLoop.task { try await removeUnused(call.parameters) }.value)
         }
-        service.on(Runtime.RemoveUnusedImage.self) { call in
+        service.answer(Runtime.RemoveUnusedImage.self) { call in
             .init(
                 removed: try await EventLoop.task { try await removeUnused(call.parameters) }.value)
         }
-        service.on(Runtime.RemoveUnusedVolume.self) { call in
+        service.answer(Runtime.RemoveUnusedVolume.self) { call in
             let name = call.parameters.name
             return .init(
                 removed: try await EventLoop.task { try await removeUnused(volume: name) }.value)

@@ -2,6 +2,7 @@ import ContainerEngine
 import ContainerUpdate
 import FoundationEssentials
 import Logging
+import PrintableText
 import RuntimeAPI
 import SystemIO
 import Varlink
@@ -34,6 +35,27 @@ public struct RuntimeService {
     /// Sends whoever follows a log away, to come again when there is a cz-runtime again.
     public func drain() { followers.stop() }
 
+    /// Writes to the log that a call was refused or failed. The caller is added to it as to every
+    /// line that is written while a call is answered.
+    public nonisolated func report(_ call: AnsweredCall) {
+        guard case .failed(let error) = call.outcome else { return }
+        logger.notice(
+            "refused",
+            metadata: [
+                "method": "\(call.method ?? "unknown")", "error": "\(error)",
+                "reason": "\(excerpt(call.reason ?? "", upTo: Self.longestReason))",
+            ])
+    }
+
+    /// Characters of a reason in the log: engines' messages can be long.
+    private nonisolated static let longestReason = 512
+
+    /// Adds the caller to what is written to the log while a call is answered.
+    public nonisolated static let callerMetadata = Logger.MetadataProvider {
+        guard let caller = Caller.current else { return [:] }
+        return ["caller_uid": "\(caller.userID)", "caller_pid": "\(caller.processID)"]
+    }
+
     /// The interface with all its handlers.
     public func interface() -> Service {
         var service = Service(interface: Runtime.interface, description: Runtime.interfaceText)
@@ -46,7 +68,7 @@ public struct RuntimeService {
     }
 
     private func addImages(to service: inout Service) {
-        service.on(Runtime.GetInfo.self) { _ in
+        service.answer(Runtime.GetInfo.self) { _ in
             try await engines.use { engine in
                 // Asked for, so that an engine that is gone shows.
                 try await engine.ping()
@@ -56,20 +78,20 @@ public struct RuntimeService {
                     storage: space.map { .init(free: $0.free, total: $0.total) })
             }
         }
-        service.on(Runtime.ListImages.self) { call in
+        service.answerInParts(Runtime.ListImages.self) { call in
             .init(images: try await engines.use { try await $0.images(call.parameters.filters) })
         }
-        service.on(Runtime.LoadImage.self) { call in
+        service.answer(Runtime.LoadImage.self) { call in
             try await load(call)
         }
-        service.on(Runtime.AttachSignatures.self) { call in
+        service.answer(Runtime.AttachSignatures.self) { call in
             let wanted = call.parameters
             let things = Reservations.Things(
                 images: Self.familiar([wanted.name]), imageIDs: [wanted.image])
             try await reservations.use(things) { try await attach(wanted) }
             return Nothing()
         }
-        service.on(Runtime.TagImage.self) { call in
+        service.answer(Runtime.TagImage.self) { call in
             let image = call.parameters.image
             let things = Reservations.Things(
                 images: Self.familiar([image, call.parameters.as]))
@@ -79,7 +101,7 @@ public struct RuntimeService {
             logger.info("tagged", metadata: ["image": "\(image)", "as": "\(call.parameters.as)"])
             return Nothing()
         }
-        service.on(Runtime.RemoveImage.self) { call in
+        service.answer(Runtime.RemoveImage.self) { call in
             let (image, force) = (call.parameters.image, call.parameters.force)
             try await engines.use { try await $0.remove(image, force: force) }
             await forgetRemovedImages()
@@ -89,7 +111,7 @@ public struct RuntimeService {
     }
 
     private func addContainers(to service: inout Service) {
-        service.on(Runtime.ListContainers.self) { call in
+        service.answerInParts(Runtime.ListContainers.self) { call in
             let wanted = call.parameters
             let containers = try await engines.use {
                 try await $0.containers(
@@ -97,7 +119,7 @@ public struct RuntimeService {
             }
             return .init(containers: updater.annotate(containers))
         }
-        service.on(Runtime.StartContainer.self) { call in
+        service.answer(Runtime.StartContainer.self) { call in
             let spec = call.parameters.spec
             let name = try await reservations.use(Self.things(of: spec)) {
                 let name = try await updater.handOver(spec.name) {
@@ -109,7 +131,7 @@ public struct RuntimeService {
             logger.info("started", metadata: ["container": "\(name)"])
             return .init(name: name)
         }
-        service.on(Runtime.StopContainer.self) { call in
+        service.answer(Runtime.StopContainer.self) { call in
             let wanted = call.parameters
             try await reservations.use(.init(containers: [wanted.name])) {
                 try await updater.handOver(wanted.name) {
@@ -123,7 +145,7 @@ public struct RuntimeService {
                 wanted.restart ? "restarted" : "stopped", metadata: ["container": "\(wanted.name)"])
             return Nothing()
         }
-        service.on(Runtime.RemoveContainer.self) { call in
+        service.answer(Runtime.RemoveContainer.self) { call in
             let wanted = call.parameters
             try await reservations.use(.init(containers: [wanted.name])) {
                 try await updater.handOver(wanted.name) {
@@ -137,7 +159,7 @@ public struct RuntimeService {
             logger.info("removed", metadata: ["container": "\(wanted.name)"])
             return Nothing()
         }
-        service.on(Runtime.UpdateContainer.self) { call in
+        service.answer(Runtime.UpdateContainer.self) { call in
             let wanted = call.parameters
             var things = Self.things(of: wanted.settings)
             things.images = Self.familiar([wanted.image])
@@ -151,7 +173,7 @@ public struct RuntimeService {
             }
             return Nothing()
         }
-        service.on(Runtime.StreamLogs.self) { call in
+        service.answer(Runtime.StreamLogs.self) { call in
             if call.parameters.follow {
                 do {
                     try await followers.run { try await streamLogs(call) }
@@ -166,15 +188,15 @@ public struct RuntimeService {
     }
 
     private func addVolumes(to service: inout Service) {
-        service.on(Runtime.ListVolumes.self) { call in
+        service.answerInParts(Runtime.ListVolumes.self) { call in
             .init(volumes: try await engines.use { try await $0.volumes(call.parameters.filters) })
         }
-        service.on(Runtime.CreateVolume.self) { call in
+        service.answer(Runtime.CreateVolume.self) { call in
             let name = try await engines.use { try await $0.create(call.parameters.spec) }
             logger.info("created", metadata: ["volume": "\(name)"])
             return .init(name: name)
         }
-        service.on(Runtime.RemoveVolume.self) { call in
+        service.answer(Runtime.RemoveVolume.self) { call in
             let wanted = call.parameters
             try await engines.use {
                 try await $0.remove(volume: wanted.name, force: wanted.force)
@@ -185,17 +207,17 @@ public struct RuntimeService {
     }
 
     private func addPlugins(to service: inout Service) {
-        service.on(Runtime.ListPlugins.self) { call in
+        service.answerInParts(Runtime.ListPlugins.self) { call in
             .init(
                 plugins: try await engines.use { try await $0.plugins(named: call.parameters.name) }
             )
         }
-        service.on(Runtime.StartPlugin.self) { call in
+        service.answer(Runtime.StartPlugin.self) { call in
             let wanted = call.parameters
             let name = try await engines.use { engine in
                 let archive: SystemIO.Descriptor? =
                     if let index = wanted.archive {
-                        try call.takeDescriptor(index, parameter: "archive")
+                        try call.takeDescriptor(index, parameter: "archive", for: .reading)
                     } else {
                         nil
                     }
@@ -204,13 +226,13 @@ public struct RuntimeService {
             logger.info("started", metadata: ["plugin": "\(name)"])
             return .init(name: name)
         }
-        service.on(Runtime.StopPlugin.self) { call in
+        service.answer(Runtime.StopPlugin.self) { call in
             let name = call.parameters.name
             try await engines.use { try await $0.stopPlugin(name) }
             logger.info("stopped", metadata: ["plugin": "\(name)"])
             return Nothing()
         }
-        service.on(Runtime.RemovePlugin.self) { call in
+        service.answer(Runtime.RemovePlugin.self) { call in
             let name = call.parameters.name
             try await engines.use { try await $0.removePlugin(name) }
             logger.info("removed", metadata: ["plugin": "\(name)"])
@@ -237,7 +259,8 @@ public struct RuntimeService {
         var next = Self.progressStep
         let loaded = try await reservations.use(.init(isLoad: true)) {
             let loaded = try await engines.use { engine in
-                let descriptor = try call.takeDescriptor(archive, parameter: "archive")
+                let descriptor = try call.takeDescriptor(
+                    archive, parameter: "archive", for: .reading)
                 return try await engine.load(descriptor, as: image) { count in
                     guard wantsMore, count >= next else { return }
                     next = count + Self.progressStep
@@ -257,7 +280,7 @@ public struct RuntimeService {
         let wanted = call.parameters
         if let output = wanted.output {
             let writer = try LogWriter(
-                try call.takeDescriptor(output, parameter: "output"))
+                try call.takeDescriptor(output, parameter: "output", for: .writing))
             do {
                 try await engines.use {
                     try await $0.logs(container: wanted.name, follow: wanted.follow) {

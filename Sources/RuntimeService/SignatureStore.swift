@@ -2,6 +2,7 @@ import CosignSignature
 import FoundationEssentials
 import Glibc
 import OCI
+import RuntimeAPI
 import SystemIO
 
 /// The signatures that came with images, a file for each image. What is in them is anybody's word
@@ -16,7 +17,7 @@ public final class SignatureStore {
 
     private static let suffix = ".json"
     /// More than anybody has signed an image.
-    static let mostForAnImage = 16
+    static let mostForAnImage = RequestLimits.signatures.maximum
 
     /// A signature as it is on the disk.
     private struct Record: Codable {

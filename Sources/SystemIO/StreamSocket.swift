@@ -84,9 +84,10 @@ public struct StreamSocket: ~Copyable, Sendable {
     /// Who is at the other end of a unix socket, as of its connect(2).
     public borrowing func peerCredentials() throws(SystemError) -> PeerCredentials {
         var user: uid_t = 0
+        var process: pid_t = 0
         let number = self.number
-        try check("getsockopt") { cz_peer_user(number, &user) }
-        return PeerCredentials(userID: user)
+        try check("getsockopt") { cz_peer(number, &user, &process) }
+        return PeerCredentials(userID: user, processID: process)
     }
 
     /// The peer's address, the way gRPC writes it.
@@ -165,6 +166,12 @@ public struct StreamSocket: ~Copyable, Sendable {
 /// Whose process is at the other end of a unix socket.
 public struct PeerCredentials: Hashable, Sendable {
     public var userID: uid_t
+    /// The process that connected, which may have ended since; 0 where it is in another PID
+    /// namespace or unknown.
+    public var processID: pid_t
 
-    public init(userID: uid_t) { self.userID = userID }
+    public init(userID: uid_t, processID: pid_t = 0) {
+        self.userID = userID
+        self.processID = processID
+    }
 }

@@ -13,9 +13,12 @@ public struct AnsweredCall: Hashable, Sendable {
     /// The full name of a method that is served; nil for any other.
     public var method: String?
     public var outcome: Outcome
+    /// What the error says, where it was answered with one.
+    public var reason: String?
 
-    public init(method: String?, outcome: Outcome) {
+    public init(method: String?, outcome: Outcome, reason: String? = nil) {
         self.method = method
         self.outcome = outcome
+        self.reason = reason
     }
 }

@@ -74,6 +74,34 @@ public final class Connection {
         }
     }
 
+    /// Calls a method that answers in parts, and hands over each reply as it comes.
+    ///
+    /// - Throws: as ``call(_:_:passing:)``, and what `body` throws, which closes the connection.
+    public func callForParts<M: Method>(
+        _ method: M.Type, _ parameters: M.Parameters,
+        _ body: @EventLoop (M.Reply) async throws -> Void
+    ) async throws {
+        try await send(OutgoingCall(method: M.name, parameters: parameters, more: true), nil)
+        while true {
+            let incoming: IncomingPart<M> = try await receiveMessage()
+            switch incoming.reply {
+            case .reply(let reply):
+                do {
+                    try await body(reply)
+                } catch {
+                    channel.close()
+                    throw error
+                }
+                guard incoming.continues else { return }
+            case .failure(let failure): throw failure
+            case .serviceFailure(let failure): throw failure
+            case .undeclared(let error):
+                channel.close()
+                throw ConnectionError.undeclared(address, error: error)
+            }
+        }
+    }
+
     func send(_ call: OutgoingCall<some Encodable>, _ descriptors: PassedDescriptors?) async throws
     {
         do {
@@ -114,6 +142,21 @@ struct OutgoingCall<Parameters: Encodable>: Encodable {
     var method: String
     var parameters: Parameters
     var more: Bool?
+}
+
+/// One of several replies, decoded in one pass.
+struct IncomingPart<M: Method>: Decodable {
+    var reply: IncomingReply<M>
+    var continues: Bool
+
+    private enum CodingKeys: CodingKey { case continues }
+
+    init(from decoder: any Decoder) throws {
+        reply = try IncomingReply(from: decoder)
+        continues =
+            try decoder.container(keyedBy: CodingKeys.self)
+            .decodeIfPresent(Bool.self, forKey: .continues) ?? false
+    }
 }
 
 /// A reply as it came in, decoded in one pass.

@@ -1,15 +1,15 @@
 import FoundationEssentials
 
 /// The flags of a call.
-struct CallFlags: Hashable {
+struct CallFlags: Hashable, Sendable {
     var more = false
     var oneway = false
     var upgrade = false
 }
 
 /// A call as it came in, decoded in one pass: the method's name says what its parameters are.
-struct IncomingCall: Decodable {
-    enum Target {
+struct IncomingCall: Decodable, Sendable {
+    enum Target: Sendable {
         case handler(Handler.Work, takesDescriptors: Bool)
         case failure(ServiceError)
     }

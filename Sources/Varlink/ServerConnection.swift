@@ -11,6 +11,11 @@ final class ServerConnection {
     private var task: Task<Void, Never>?
     private var activity = Activity.idle
     private var ending = false
+    /// Who is at the other end, where that can be told.
+    private let caller: PeerCredentials?
+
+    /// Calls that are longer are decoded away from the loop.
+    private static let longCall = 64 << 10
     /// Called once, with the reason when the peer broke the protocol.
     var onEnd: (@EventLoop ((any Error)?) -> Void)?
 
@@ -22,6 +27,7 @@ final class ServerConnection {
     ) throws(SystemError) {
         self.methods = methods
         self.onCallEnd = onCallEnd
+        caller = try? socket.peerCredentials()
         channel = try MessageChannel(socket)
         decoder.userInfo[MethodTable.key] = methods
         channel.onHangup = { [weak self] in self?.hungUp() }
@@ -53,7 +59,7 @@ final class ServerConnection {
         var failure: (any Error)?
         do {
             while !ending, let message = try await channel.receive() {
-                try await answer(message)
+                try await Caller.$current.withValue(caller) { try await answer(message) }
                 activity = .idle
             }
         } catch let violation as ProtocolViolation {
@@ -69,7 +75,10 @@ final class ServerConnection {
     private func answer(_ message: Message) async throws {
         let call: IncomingCall
         do {
-            call = try decoder.decode(IncomingCall.self, from: message.bytes)
+            call = try await decode(message.bytes)
+        } catch let error as SystemError {
+            // Out of threads: the client may try again.
+            throw error
         } catch {
             throw ProtocolViolation.malformed("not a call")
         }
@@ -93,9 +102,18 @@ final class ServerConnection {
         }
     }
 
+    private func decode(_ bytes: Data) async throws -> IncomingCall {
+        let decoder = self.decoder
+        guard bytes.count > Self.longCall else {
+            return try decoder.decode(IncomingCall.self, from: bytes)
+        }
+        return try await LongComputation.run { try decoder.decode(IncomingCall.self, from: bytes) }
+    }
+
     private func ended(_ call: IncomingCall, _ exchange: Exchange) {
         // A client can make up any name.
         let method = methods.serves(call.method) ? call.method : nil
-        onCallEnd(AnsweredCall(method: method, outcome: exchange.outcome))
+        onCallEnd(
+            AnsweredCall(method: method, outcome: exchange.outcome, reason: exchange.reason))
     }
 }

@@ -80,13 +80,24 @@ public final class Call<M: Method> {
 
     /// Takes the descriptor that a parameter names by its index.
     ///
-    /// - Throws: ``ServiceError/invalidParameter(_:)`` when there is none.
-    public func takeDescriptor(_ index: Int, parameter: String) throws -> Descriptor {
+    /// - Parameter use: what it is to be used for; it must be a pipe's end or a regular file that
+    ///   is open for that.
+    /// - Throws: ``ServiceError/invalidParameter(_:)`` when there is none, and
+    ///   ``DescriptorRefused`` when it is of another kind.
+    public func takeDescriptor(
+        _ index: Int, parameter: String, for use: Descriptor.StreamUse
+    ) throws -> Descriptor {
         guard let descriptor = exchange.descriptors?.take(index) else {
             throw ServiceError.invalidParameter(parameter)
         }
+        if let objection = try descriptor.objection(to: use) {
+            throw DescriptorRefused(parameter: parameter, reason: objection)
+        }
         return descriptor
     }
+
+    /// Says that encoding the last reply takes long, so that it is done away from the loop.
+    public func expectLongReply() { exchange.hasLongReply = true }
 
     /// Sends one of several replies, waiting while the client is slow.
     ///
@@ -94,4 +105,10 @@ public final class Call<M: Method> {
     public func reply(_ reply: M.Reply) async throws {
         try await exchange.proceed(with: reply)
     }
+}
+
+/// A descriptor came with a call that the method is not defined for.
+public struct DescriptorRefused: Error, Hashable, Sendable {
+    public var parameter: String
+    public var reason: String
 }

@@ -73,7 +73,11 @@ struct ServeCommand: ParsableCommand {
 
     func run() throws {
         let format = logFormat ?? .suitable
-        let logger = Logger(label: "cz-runtime") { DaemonLogHandler(label: $0, format: format) }
+        let logger = Logger(label: "cz-runtime") { label in
+            var handler = DaemonLogHandler(label: label, format: format)
+            handler.metadataProvider = RuntimeService.callerMetadata
+            return handler
+        }
         let dialect = EngineDialect(rawValue: engine.rawValue)
         let group = UserGroup.identifier(of: socketGroup ?? Self.usualGroup)
         let (path, engineSocket, state) = (socket, engineSocket, stateDir)
@@ -149,7 +153,11 @@ struct ServeCommand: ParsableCommand {
             ServiceInformation(
                 vendor: "containerz", product: "cz-runtime", version: containerzVersion,
                 url: "https://varlink.org"),
-            serving: [service.interface()], onCallEnd: { counted?.metrics.count($0) }
+            serving: [service.interface()],
+            onCallEnd: {
+                counted?.metrics.count($0)
+                service.report($0)
+            }
         ) { reason in
             let level: Logger.Level = reason is Server.TooManyConnections ? .warning : .debug
             logger.log(level: level, "a connection ended", metadata: ["reason": "\(reason)"])

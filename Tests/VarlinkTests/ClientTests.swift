@@ -56,6 +56,41 @@ import Testing
         }
     }
 
+    @Test func aCallForPartsHandsOverEachReplyInOrder() async throws {
+        try await withClient { connection in
+            var numbers: [Int] = []
+            try await connection.callForParts(Echo.Count.self, .init(to: 5)) {
+                numbers.append($0.number)
+            }
+            #expect(numbers == [1, 2, 3, 4, 5])
+            #expect(connection.isUsable)
+            await #expect(throws: Echo.Failure.refused("not that")) {
+                try await connection.callForParts(Echo.Say.self, Echo.Text(text: "no")) { _ in }
+            }
+            #expect(connection.isUsable)
+            await #expect(throws: CancellationError.self) {
+                try await connection.callForParts(Echo.Count.self, .init(to: 5)) { _ in
+                    throw CancellationError()
+                }
+            }
+            #expect(!connection.isUsable)
+        }
+    }
+
+    @Test func aDescriptorOfAnotherKindIsRefused() async throws {
+        try await withClient { connection in
+            let pair = try StreamSocket.pair()
+            let pipe = try Descriptor.pipe()
+            for number in [pair.first.number, pipe.write.number] {
+                await #expect(throws: Echo.Failure.self) {
+                    try await connection.call(
+                        Echo.Read.self, .init(source: 0),
+                        passing: PassedDescriptors(try Descriptor.duplicate(of: number)))
+                }
+            }
+        }
+    }
+
     @Test func cancellingACallClosesTheConnectionAndCancelsTheHandler() async throws {
         let log = EventLog()
         try await withClient(log) { connection in

@@ -96,7 +96,8 @@ enum Echo {
             return Nothing()
         }
         service.on(Read.self) { call in
-            let source = try call.takeDescriptor(call.parameters.source, parameter: "source")
+            let source = try call.takeDescriptor(
+                call.parameters.source, parameter: "source", for: .reading)
             var bytes = [UInt8](repeating: 0, count: 64)
             let count = try bytes.withUnsafeMutableBytes { try source.read(into: $0) } ?? 0
             return Text(text: String(decoding: bytes[..<count], as: UTF8.self))

@@ -1,4 +1,5 @@
 import FoundationEssentials
+import Glibc
 import JSON
 import SystemIO
 import Testing
@@ -53,6 +54,30 @@ import Testing
         }
     }
 
+    @Test func theCallerIsKnownWhileACallIsAnsweredAndReported() async throws {
+        let ends = AsyncStream.makeStream(of: PeerCredentials?.self)
+        try await withEchoServer(onCallEnd: { _ in ends.continuation.yield(Caller.current) }) {
+            socket in
+            let client = RawClient(socket)
+            try await client.write("{\(Self.say),\"parameters\":{\"text\":\"who\"}}\0")
+            client.endWriting()
+            _ = try await client.readToEnd()
+            var caller: PeerCredentials?
+            for await end in ends.stream {
+                caller = end
+                break
+            }
+            #expect(caller == PeerCredentials(userID: getuid(), processID: getpid()))
+        }
+        #expect(Caller.current == nil)
+    }
+
+    @Test func aLongCallIsAnsweredLikeAnyOther() async throws {
+        let text = String(repeating: "x", count: 3 << 20)
+        let replies = try await replies(to: "{\(Self.say),\"parameters\":{\"text\":\"\(text)\"}}\0")
+        #expect(replies == ["{\"parameters\":{\"text\":\"\(text)\"}}"])
+    }
+
     @Test func everyCallIsToldOfWhenItIsOver() async throws {
         let (log, ends) = (EventLog(), AsyncStream.makeStream(of: AnsweredCall.self))
         try await withEchoServer(log, onCallEnd: { ends.continuation.yield($0) }) { socket in
@@ -73,12 +98,15 @@ import Testing
                 calls == [
                     AnsweredCall(method: Echo.Say.name, outcome: .done),
                     AnsweredCall(
-                        method: Echo.Say.name, outcome: .failed("\(Echo.interface).Refused")),
+                        method: Echo.Say.name, outcome: .failed("\(Echo.interface).Refused"),
+                        reason: "refused(\"not that\")"),
                     AnsweredCall(
                         method: Echo.Say.name,
-                        outcome: .failed("org.varlink.service.InvalidParameter")),
+                        outcome: .failed("org.varlink.service.InvalidParameter"),
+                        reason: "parameter text is missing or wrong"),
                     AnsweredCall(
-                        method: nil, outcome: .failed("org.varlink.service.MethodNotFound")),
+                        method: nil, outcome: .failed("org.varlink.service.MethodNotFound"),
+                        reason: "there is no method org.containerz.test.Echo.MadeUp"),
                     AnsweredCall(method: Echo.Forever.name, outcome: .brokenOff),
                 ])
         }

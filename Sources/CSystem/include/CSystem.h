@@ -38,7 +38,13 @@ ssize_t cz_send(int fd, const void *buffer, size_t length, const int *descriptor
                               size_t count);
 
 /// SO_PEERCRED, see unix(7).
-int cz_peer_user(int fd, uid_t *user);
+int cz_peer(int fd, uid_t *user, pid_t *process);
+
+/// The type of the file system that an open file is on, as statfs(2) lists them.
+int cz_file_system(int fd, uint64_t *type);
+
+/// Where `needle` begins in `text`, or -1: memmem(3), which takes linear time.
+ssize_t cz_find(const void *text, size_t length, const void *needle, size_t needle_length);
 
 // The C library declares these with a transparent union, which Swift does not import.
 int cz_connect(int fd, const struct sockaddr *address, socklen_t length);

@@ -1,0 +1,168 @@
+import GNOI
+import RuntimeAPI
+
+/// A request whose number and size of everything is limited by `RequestLimits`.
+///
+/// cz-runtime checks again what it is asked for. Here the message names the client's own fields, and
+/// nothing has been done with them yet.
+protocol LimitedRequest {
+    /// - Throws: `RuntimeError.invalidArgument` with the field, the number and the maximum.
+    func checkLimits() throws(RuntimeAPI.RuntimeError)
+}
+
+extension Gnoi_Containerz_ImageTransfer: LimitedRequest {
+    func checkLimits() throws(RuntimeAPI.RuntimeError) {
+        try RequestLimits.imageNameBytes.check("image_transfer.name", name)
+        try RequestLimits.tagBytes.check("image_transfer.tag", tag)
+        guard hasRemoteDownload else { return }
+        let download = remoteDownload
+        try RequestLimits.addressBytes.check("remote_download.path", download.path)
+        try RequestLimits.nameBytes.check("remote_download.source_address", download.sourceAddress)
+        try RequestLimits.nameBytes.check("remote_download.source_vrf", download.sourceVrf)
+        try RequestLimits.nameBytes.check(
+            "remote_download.credentials.username", download.credentials.username)
+        if case .cleartext(let password)? = download.credentials.password {
+            try RequestLimits.passwordBytes.check(
+                "remote_download.credentials.cleartext", password)
+        }
+    }
+}
+
+extension Gnoi_Containerz_RemoveImageRequest: LimitedRequest {
+    func checkLimits() throws(RuntimeAPI.RuntimeError) {
+        try RequestLimits.imageNameBytes.check("name", name)
+        try RequestLimits.tagBytes.check("tag", tag)
+    }
+}
+
+extension Gnoi_Containerz_ListImageRequest: LimitedRequest {
+    func checkLimits() throws(RuntimeAPI.RuntimeError) {
+        try RequestLimits.check("filter", filters: filter.map { (key: $0.key, values: $0.value) })
+    }
+}
+
+extension Gnoi_Containerz_ListContainerRequest: LimitedRequest {
+    func checkLimits() throws(RuntimeAPI.RuntimeError) {
+        try RequestLimits.check("filter", filters: filter.map { (key: $0.key, values: $0.value) })
+    }
+}
+
+extension Gnoi_Containerz_ListVolumeRequest: LimitedRequest {
+    func checkLimits() throws(RuntimeAPI.RuntimeError) {
+        try RequestLimits.check("filter", filters: filter.map { (key: $0.key, values: $0.value) })
+    }
+}
+
+extension Gnoi_Containerz_StartContainerRequest: LimitedRequest {
+    func checkLimits() throws(RuntimeAPI.RuntimeError) {
+        try RequestLimits.imageNameBytes.check("image_name", imageName)
+        try RequestLimits.tagBytes.check("tag", tag)
+        try RequestLimits.commandBytes.check("cmd", cmd)
+        try RequestLimits.nameBytes.check("instance_name", instanceName)
+        try RequestLimits.ports.check("ports", ports.count)
+        try RequestLimits.check(environment: environment)
+        try RequestLimits.mounts.check("volumes", volumes.count)
+        for volume in volumes {
+            try RequestLimits.pathBytes.check("volumes.name", volume.name)
+            try RequestLimits.pathBytes.check("volumes.mount_point", volume.mountPoint)
+        }
+        try RequestLimits.nameBytes.check("network", network)
+        for (field, names) in [("cap.add", cap.add), ("cap.remove", cap.remove)] {
+            try RequestLimits.check(
+                field, names, count: RequestLimits.capabilities, each: RequestLimits.nameBytes)
+        }
+        try RequestLimits.nameBytes.check("run_as.user", runAs.user)
+        try RequestLimits.nameBytes.check("run_as.group", runAs.group)
+        try RequestLimits.check(labels: labels)
+        try RequestLimits.devices.check("devices", devices.count)
+        for device in devices {
+            try RequestLimits.pathBytes.check("devices.src_path", device.srcPath)
+            try RequestLimits.pathBytes.check("devices.dst_path", device.dstPath)
+            try RequestLimits.devicePermissions.check(
+                "devices.permissions", device.permissions.count)
+        }
+    }
+}
+
+extension Gnoi_Containerz_UpdateContainerRequest: LimitedRequest {
+    func checkLimits() throws(RuntimeAPI.RuntimeError) {
+        try RequestLimits.nameBytes.check("instance_name", instanceName)
+        try RequestLimits.imageNameBytes.check("image_name", imageName)
+        try RequestLimits.tagBytes.check("image_tag", imageTag)
+        try params.checkLimits()
+    }
+}
+
+extension Gnoi_Containerz_StopContainerRequest: LimitedRequest {
+    func checkLimits() throws(RuntimeAPI.RuntimeError) {
+        try RequestLimits.nameBytes.check("instance_name", instanceName)
+    }
+}
+
+extension Gnoi_Containerz_RemoveContainerRequest: LimitedRequest {
+    func checkLimits() throws(RuntimeAPI.RuntimeError) {
+        try RequestLimits.nameBytes.check("name", name)
+    }
+}
+
+extension Gnoi_Containerz_LogRequest: LimitedRequest {
+    func checkLimits() throws(RuntimeAPI.RuntimeError) {
+        try RequestLimits.nameBytes.check("instance_name", instanceName)
+    }
+}
+
+extension Gnoi_Containerz_CreateVolumeRequest: LimitedRequest {
+    func checkLimits() throws(RuntimeAPI.RuntimeError) {
+        try RequestLimits.nameBytes.check("name", name)
+        try RequestLimits.check(labels: labels)
+        switch options {
+        case .localMountOptions(let local):
+            try RequestLimits.check(
+                "local_mount_options.options", local.options, count: RequestLimits.volumeOptions,
+                each: RequestLimits.labelValueBytes, total: RequestLimits.labelValueBytes)
+            try RequestLimits.labelValueBytes.check(
+                "local_mount_options.mountpoint", local.mountpoint)
+        case .customOptions(let custom):
+            try RequestLimits.check("custom_options", volumeOptions: custom.options)
+        case nil: break
+        }
+    }
+}
+
+extension Gnoi_Containerz_RemoveVolumeRequest: LimitedRequest {
+    func checkLimits() throws(RuntimeAPI.RuntimeError) {
+        try RequestLimits.nameBytes.check("name", name)
+    }
+}
+
+extension Gnoi_Containerz_StartPluginRequest: LimitedRequest {
+    func checkLimits() throws(RuntimeAPI.RuntimeError) {
+        try RequestLimits.nameBytes.check("name", name)
+        try RequestLimits.nameBytes.check("instance_name", instanceName)
+        try RequestLimits.pluginConfigBytes.check("config", config)
+    }
+}
+
+extension Gnoi_Containerz_StopPluginRequest: LimitedRequest {
+    func checkLimits() throws(RuntimeAPI.RuntimeError) {
+        try RequestLimits.nameBytes.check("instance_name", instanceName)
+    }
+}
+
+extension Gnoi_Containerz_ListPluginsRequest: LimitedRequest {
+    func checkLimits() throws(RuntimeAPI.RuntimeError) {
+        try RequestLimits.nameBytes.check("instance_name", instanceName)
+    }
+}
+
+extension Gnoi_Containerz_RemovePluginRequest: LimitedRequest {
+    func checkLimits() throws(RuntimeAPI.RuntimeError) {
+        try RequestLimits.nameBytes.check("instance_name", instanceName)
+    }
+}
+
+extension Gnoi_Containerz_RemovePluginTarRequest: LimitedRequest {
+    func checkLimits() throws(RuntimeAPI.RuntimeError) {
+        try RequestLimits.nameBytes.check("name", name)
+    }
+}
