@@ -2,24 +2,29 @@ import SystemIO
 
 /// A text in which `*` stands for any run of characters, slashes too.
 ///
-/// It is cut into its literal pieces once. Matching takes time linear in the text and the pattern,
-/// whatever they are.
+/// Matching takes time linear in the text and the pattern, whatever they are.
 public struct Glob: Hashable, Sendable, CustomStringConvertible {
     public let pattern: String
-    /// What a text begins with; all of it when there is no star.
+    /// The pattern's bytes up to the first star, and after the last; nil when there is none.
     private let head: [UInt8]
-    /// What is found after that, in this order.
-    private let middle: [[UInt8]]
-    /// What it ends with; nil when there is no star.
     private let tail: [UInt8]?
+    /// The bytes between the first and the last star, with those in between.
+    private let middle: [UInt8]
+
+    private static let star = UInt8(ascii: "*")
 
     public init(_ pattern: String) {
         self.pattern = pattern
-        let pieces = Array(pattern.utf8)
-            .split(separator: UInt8(ascii: "*"), omittingEmptySubsequences: false).map(Array.init)
-        head = pieces.first ?? []
-        tail = pieces.count > 1 ? pieces.last : nil
-        middle = pieces.dropFirst().dropLast().filter { !$0.isEmpty }
+        let bytes = Array(pattern.utf8)
+        guard let first = bytes.firstIndex(of: Self.star),
+            let last = bytes.lastIndex(of: Self.star)
+        else {
+            (head, tail, middle) = (bytes, nil, [])
+            return
+        }
+        head = Array(bytes[..<first])
+        tail = Array(bytes[(last + 1)...])
+        middle = first < last ? Array(bytes[(first + 1)..<last]) : []
     }
 
     public var description: String { pattern }
@@ -37,14 +42,25 @@ public struct Glob: Hashable, Sendable, CustomStringConvertible {
         guard text.count >= head.count + tail.count, text.starts(with: head),
             text.suffix(tail.count).elementsEqual(tail)
         else { return false }
-        var rest = UnsafeRawBufferPointer(
-            rebasing: text[head.count..<(text.count - tail.count)])
-        // The first place of each piece leaves most for those after it.
-        for piece in middle {
-            guard let offset = piece.withUnsafeBytes({ rest.firstOffset(of: $0) }) else {
-                return false
-            }
-            rest = UnsafeRawBufferPointer(rebasing: rest[(offset + piece.count)...])
+        let rest = text[head.count..<(text.count - tail.count)]
+        return middle.withUnsafeBytes {
+            Self.has(UnsafeRawBufferPointer(rebasing: rest), piecesOf: $0)
+        }
+    }
+
+    /// Whether the pieces between stars are found one after the other. The first place of each
+    /// leaves most for those that follow.
+    private static func has(
+        _ text: UnsafeRawBufferPointer, piecesOf middle: UnsafeRawBufferPointer
+    ) -> Bool {
+        var text = text
+        var middle = middle
+        while !middle.isEmpty {
+            let end = withUnsafeBytes(of: star) { middle.firstOffset(of: $0) } ?? middle.count
+            let piece = UnsafeRawBufferPointer(rebasing: middle[..<end])
+            guard let offset = text.firstOffset(of: piece) else { return false }
+            text = UnsafeRawBufferPointer(rebasing: text[(offset + end)...])
+            middle = UnsafeRawBufferPointer(rebasing: middle[min(end + 1, middle.count)...])
         }
         return true
     }

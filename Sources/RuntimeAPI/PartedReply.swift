@@ -16,8 +16,8 @@ protocol ListedElement {
     var approximateSize: Int { get }
 }
 
-/// Bytes of a part, about: decoding and encoding it takes a millisecond or two.
-private let partSize = 64 << 10
+/// Bytes of a part, about: decoding and encoding it takes about a millisecond.
+private let partSize = 32 << 10
 
 extension Array where Element: ListedElement {
     /// Pieces that are short on the wire, or of one element.

@@ -44,6 +44,9 @@ public enum RequestLimits {
     /// `KEY=VALUE` of the longest label.
     public static let filterValueBytes = RequestLimit("filter value", 4608, "bytes")
 
+    /// Patterns are compared byte by byte.
+    public static let filterBytes = RequestLimit("filters, in total", 32 << 10, "bytes in total")
+
     // MARK: Names
 
     /// Of instances, volumes, drivers, networks and plugins. Engines accept at most 128 to 255.
@@ -105,7 +108,7 @@ public enum RequestLimits {
 
     /// The table, in the manual's order.
     public static let all = [
-        filterEntries, filterValues, filterValueBytes, nameBytes, imageNameBytes, tagBytes,
+        filterEntries, filterValues, filterValueBytes, filterBytes, nameBytes, imageNameBytes, tagBytes,
         pathBytes, addressBytes, passwordBytes, labels, labelsBytes, environment,
         environmentBytes, keyBytes, labelValueBytes, variableBytes, commandWords, commandBytes,
         ports, mounts, devices, devicePermissions, capabilities, containerBytes, volumeOptions,
@@ -179,9 +182,15 @@ public enum RequestLimits {
         var count = 0
         for (_, values) in filters { count += values.count }
         try filterValues.check(field, count)
+        var bytes = 0
         for (key, values) in filters {
             try nameBytes.check(field, key)
-            for value in values { try filterValueBytes.check(field, value) }
+            bytes += key.utf8.count
+            for value in values {
+                try filterValueBytes.check(field, value)
+                bytes += value.utf8.count
+            }
         }
+        try filterBytes.check(field, bytes)
     }
 }

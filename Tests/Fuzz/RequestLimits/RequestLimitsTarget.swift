@@ -59,7 +59,7 @@ import RuntimeAPI
 
     /// A byte may have six in JSON, and everything has a name.
     private static let small = 16 << 10
-    private static let filters = 64 * (6 * 4608 + 8) + 16 * 6 * 256 + 4096
+    private static let filters = 6 * (32 << 10) + 64 * 8 + 4096
     private static let spec = (128 << 10) + (8 << 10)
 
     private static let container = Container(
