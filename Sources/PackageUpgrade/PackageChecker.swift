@@ -14,6 +14,10 @@ struct PackageChecker: Sendable {
         static let notOurs: CInt = 4
         static let older: CInt = 5
         static let noKeys: CInt = 6
+        /// The device's administrator does not allow this version.
+        static let notAllowed: CInt = 7
+        /// A key or the settings could be changed by others, or are wrong.
+        static let notTrusted: CInt = 8
     }
 
     private static let longestText = 16 << 10
@@ -99,9 +103,10 @@ struct PackageChecker: Sendable {
         }
         let code: RPCError.Code =
             switch end {
-            case .exited(Code.notSigned): .permissionDenied
+            case .exited(Code.notSigned), .exited(Code.notAllowed): .permissionDenied
             case .exited(Code.notOurs): .invalidArgument
-            case .exited(Code.older), .exited(Code.noKeys): .failedPrecondition
+            case .exited(Code.older), .exited(Code.noKeys), .exited(Code.notTrusted):
+                .failedPrecondition
             default: .internalError
             }
         return RPCError(code: code, message: line.isEmpty ? "\(name) cannot be checked" : line)

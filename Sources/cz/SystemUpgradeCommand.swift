@@ -20,7 +20,9 @@ struct SystemUpgradeCommand: ParsableCommand {
         completion: .file(extensions: ["deb"]))
     var files: [String]
 
-    @Flag(help: "Let the versions be older than those installed.")
+    @Flag(
+        help:
+            "Allow versions older than those installed, if the device's upgrade.conf does as well.")
     var allowDowngrade = false
 
     @Option(help: "How long to wait for the device.")
@@ -77,7 +79,7 @@ struct SystemUpgradeCommand: ParsableCommand {
                 try Output.write(json: result)
             } else {
                 for package in result.packages {
-                    try Output.write("\(package.name) \(package.version)\n")
+                    try Output.write(line: "\(package.name) \(package.version)")
                 }
             }
             guard result.state == .done else {

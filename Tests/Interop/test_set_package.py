@@ -27,13 +27,24 @@ class Upgrades:
     def __init__(self, folder):
         self.folder, self.keys = folder, folder / "keys"
         self.inbox, self.result = folder / "inbox", folder / "state/result"
-        for path in (self.keys, self.result.parent):
+        self.settings, self.database = folder / "etc/upgrade.conf", folder / "dpkg"
+        for path in (self.keys, self.result.parent, self.settings.parent, self.database):
             path.mkdir()
+        self.install()
         self.private = self.make_key(self.keys / "owner.pem")
         self.program = folder / "containerz-upgrade"
-        self.program.write_text(f"#!/bin/sh\nexport CONTAINERZ_UPGRADE_KEYS={self.keys}\n"
-                                f'exec {PROGRAM} "$@"\n')
+        self.program.write_text(
+            f"#!/bin/sh\nexport CONTAINERZ_UPGRADE_KEYS={self.keys}\n"
+            f"export CONTAINERZ_UPGRADE_SETTINGS={self.settings} DPKG_ADMINDIR={self.database}\n"
+            f'exec {PROGRAM} "$@"\n')
         self.program.chmod(0o755)
+
+    def install(self, **versions):
+        """Has dpkg say that packages of ours are installed."""
+        (self.database / "status").write_text("".join(
+            f"Package: {name.replace('_', '-')}\nStatus: install ok installed\nArchitecture: all\n"
+            f"Source: containerz\nMaintainer: x\nVersion: {version}\nDescription: x\n\n"
+            for name, version in versions.items()))
 
     def make_key(self, public):
         private = self.folder / f"{public.stem}.key"
@@ -230,3 +241,145 @@ def test_what_becomes_of_it(device, upgrades, state, code):
     assert output == "cz-pull 99.0\n"
     assert (code == 1) == ("it is not well" in errors)
     assert upgrades.waiting() == []
+
+
+# --- Older versions ---
+
+
+def outcome(device, upgrades, path, *, allow=False, identifier=None, check=True):
+    """The status and message of a package; of apply's own look, the same package's refusal."""
+    metadata = [("containerz-allow-downgrade", "true")] if allow else []
+    try:
+        send(device, path, upgrades.sign(path.read_bytes()), identifier=identifier, activate=True,
+             metadata=metadata)
+        code, details = Code.OK, ""
+    except grpc.RpcError as error:
+        code, details = error.code(), error.details()
+    options = ["--allow-downgrade"] if allow else []
+    path.with_suffix(".deb.sig").write_bytes(upgrades.sign(path.read_bytes()))
+    done = subprocess.run([upgrades.program, "check", *options, path], capture_output=True, text=True)
+    assert (done.returncode == 0) == (code is Code.OK), done.stderr
+    if (upgrades.inbox / "request").exists():
+        write_result(upgrades, (upgrades.inbox / "request").read_text().split()[0], "state=done")
+    return code, details
+
+
+def test_a_downgrade_is_the_devices_choice(device, upgrades):
+    """Not the client's, whatever its metadata says."""
+    upgrades.install(cz_pull="2.0", containerzd="2.1")
+    old, same = upgrades.package(version="1.0"), upgrades.package(version="2.0")
+    assert outcome(device, upgrades, same) == (Code.OK, "")
+    code, details = outcome(device, upgrades, old)
+    assert code is Code.FAILED_PRECONDITION and "older than 2.0" in details
+    code, details = outcome(device, upgrades, old, allow=True)
+    assert code is Code.PERMISSION_DENIED
+    assert f"{upgrades.settings} does not have allow-downgrade=yes" in details
+    # The administrator says no, in so many words, and then yes.
+    upgrades.settings.write_text("allow-downgrade = no\n")
+    assert outcome(device, upgrades, old, allow=True)[0] is Code.PERMISSION_DENIED
+    upgrades.settings.write_text("# For the lab.\n\nallow-downgrade=yes\n")
+    assert outcome(device, upgrades, old)[0] is Code.FAILED_PRECONDITION
+    assert outcome(device, upgrades, old, allow=True) == (Code.OK, "")
+
+
+def test_a_package_that_is_new_on_the_device_is_judged_by_the_others(device, upgrades):
+    """Otherwise an old version of whatever is not installed could be brought in."""
+    upgrades.install(containerzd="2.1", containerz_common="2.0")
+    assert outcome(device, upgrades, upgrades.package(version="2.0"))[0] is Code.FAILED_PRECONDITION
+    assert outcome(device, upgrades, upgrades.package(version="2.1")) == (Code.OK, "")
+    # On a device without any of them there is nothing to compare with.
+    upgrades.install()
+    assert outcome(device, upgrades, upgrades.package(version="0.1")) == (Code.OK, "")
+
+
+@pytest.mark.parametrize("version, is_taken", [
+    ("1.9", False), ("2.0~rc1", False), ("2.0", True), ("2.0-1", True), ("1:0.1", True)])
+def test_nothing_below_the_minimum_is_installed(device, upgrades, version, is_taken):
+    """Whatever is installed, and although downgrades are allowed."""
+    upgrades.install(cz_pull="1:9.0" if is_taken else "1.0")
+    upgrades.settings.write_text("minimum-version=2.0\nallow-downgrade=yes\n")
+    code, details = outcome(device, upgrades, upgrades.package(version=version), allow=True)
+    if is_taken:
+        assert (code, details) == (Code.OK, "")
+    else:
+        assert code is Code.PERMISSION_DENIED
+        assert f"older than 2.0, the minimum-version in {upgrades.settings}" in details
+
+
+def test_each_package_of_a_set_is_judged(device, upgrades):
+    upgrades.install(cz_pull="2.0", containerz_common="2.0")
+    new, old = upgrades.package("containerz-common", "3.0"), upgrades.package(version="1.0")
+    send(device, new, upgrades.sign(new.read_bytes()), activate=False)
+    code, _ = refused(device, old, upgrades.sign(old.read_bytes()), activate=True,
+                      metadata=[("containerz-allow-downgrade", "true")])
+    assert code is Code.PERMISSION_DENIED
+    assert not (upgrades.inbox / "request").exists()
+
+
+@pytest.mark.parametrize("text, said", [
+    ("allow-downgrade=true\n", "must be yes or no"), ("allow-downgrade\n", "not KEY=VALUE"),
+    ("allow-downgrade=yes yes\n", "not KEY=VALUE"), ("Allow-Downgrade=yes\n", "not KEY=VALUE"),
+    ("allow-downgrades=yes\n", "the key is unknown"), ("allow-downgrade=yes\n" * 2, "repeated"),
+    ("minimum-version=latest\n", "not a version"), ("minimum-version=1.0 # x\n", "not KEY=VALUE"),
+    ("minimum-version=$(touch /tmp/x)\n", "not KEY=VALUE"), ("x" * 70000, "more than 64 KiB"),
+    ("minimum-version=9", "older than 9, the minimum")])
+def test_settings_that_are_wrong_refuse_everything(device, upgrades, text, said):
+    upgrades.settings.write_text(text)
+    code, details = outcome(device, upgrades, upgrades.package(version="1.0"), allow=True)
+    assert code in (Code.FAILED_PRECONDITION, Code.PERMISSION_DENIED)
+    assert said in details and str(upgrades.settings) in details
+
+
+def spoil(path, how):
+    if how == "owner":
+        os.chown(path, 4242, -1)
+    elif how == "everybody":
+        path.chmod(0o777)
+    elif how == "group":
+        os.chown(path, -1, 4242)
+        path.chmod(0o775)
+    elif how == "link":
+        path.rename(f"{path}.real")
+        path.symlink_to(f"{path}.real")
+
+
+@pytest.mark.parametrize("what", ["settings", "key"])
+@pytest.mark.parametrize("where, how", [
+    ("file", "owner"), ("file", "everybody"), ("file", "group"), ("folder", "owner"),
+    ("folder", "everybody"), ("folder", "group"), ("above", "everybody"), ("file", "link")])
+def test_files_that_others_can_change_are_not_used(device, upgrades, what, where, how):
+    """A file is as good as the folders above it."""
+    if what == "key" and how == "link":
+        pytest.skip("what it points to is judged")
+    upgrades.install(cz_pull="2.0")
+    upgrades.settings.write_text("allow-downgrade=yes\n")
+    path = upgrades.settings if what == "settings" else upgrades.keys / "owner.pem"
+    spoiled = {"file": path, "folder": path.parent, "above": upgrades.folder}[where]
+    spoil(spoiled, how)
+    code, details = outcome(device, upgrades, upgrades.package(version="1.0"), allow=True)
+    assert code is Code.FAILED_PRECONDITION and str(spoiled) in details, details
+
+
+def test_apply_decides_by_itself(upgrades):
+    """What containerzd has looked at is not believed: a request with a flag of the attacker's, and
+    packages that were put in its folder."""
+    old = upgrades.package(version="1.0")
+    identifier = "a" * 32
+    folder = upgrades.inbox / "sets" / identifier
+    folder.mkdir(parents=True)
+    (folder / old.name).write_bytes(old.read_bytes())
+    (folder / f"{old.name}.sig").write_bytes(upgrades.sign(old.read_bytes()))
+    (upgrades.inbox / "request").write_text(f"{identifier} yes\n")
+    upgrades.install(cz_pull="2.0")
+    for text, said in (("", "does not have allow-downgrade=yes"),
+                       ("minimum-version=1.5\nallow-downgrade=yes\n", "minimum-version"),
+                       ("nonsense\n", "not KEY=VALUE")):
+        upgrades.settings.write_text(text)
+        upgrades.result.unlink(missing_ok=True)
+        done = subprocess.run(
+            [upgrades.program, "apply"], capture_output=True, text=True, env=os.environ | {
+                "CONTAINERZ_UPGRADE_INBOX": str(upgrades.inbox),
+                "CONTAINERZ_UPGRADE_STATE": str(upgrades.result.parent)})
+        result = upgrades.result.read_text()
+        assert done.returncode == 1 and "state=failed" in result and said in result, done.stderr
+    assert not (upgrades.result.parent / "log").exists()

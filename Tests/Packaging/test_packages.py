@@ -274,6 +274,15 @@ def test_an_upgrade_from_afar(installed, archive, signer, tmp_path):
     back = signer.sign(*newer_packages(tmp_path, version=old))
     assert "99.0" in operator.refused("system", "upgrade", *back)
     assert version(box) == "99.0"
+    # Back is the device's choice, and its minimum counts nevertheless.
+    settings = "/etc/containerz/upgrade.conf"
+    assert settings in operator.refused("system", "upgrade", "--allow-downgrade", *back, code=77)
+    box.run("sh", "-c", f"echo allow-downgrade=yes >> {settings}")
+    box.run("sh", "-c", f"echo minimum-version=99.0 >> {settings}")
+    assert "minimum-version" in operator.refused(
+        "system", "upgrade", "--allow-downgrade", *back, code=77)
+    assert version(box) == "99.0"
+    box.run("sed", "-i", "/^minimum-version/d", settings)
     operator.cz("system", "upgrade", "--allow-downgrade", *back, patience=240)
     assert version(box) == old and all(box.is_active(unit) for unit in DAEMONS)
 
