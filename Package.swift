@@ -80,6 +80,7 @@ let fuzzers: [Target] =
         fuzzing("RequestLimits", ["Varlink", "RuntimeAPI", "ContainerEngine", "JSON"]),
         fuzzing("ShellWords", ["ContainerzService"]),
         fuzzing("TargetsFile", ["Fleet", "PrintableText"]),
+        fuzzing("TerminalFilter", ["PrintableText"]),
         fuzzing("VarlinkCall", ["Varlink", "RuntimeAPI", "JSON"]),
         fuzzing("VarlinkFraming", ["Varlink"]),
     ]
@@ -107,9 +108,9 @@ let package = Package(
         .systemLibrary(
             name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
 
-        module("SystemIO", ["CSystem"]),
         module("PrintableText"),
         tests(of: "PrintableText"),
+        module("SystemIO", ["CSystem", "PrintableText"]),
         module("JSON", ["PrintableText"]),
         tests(of: "JSON"),
         module("OCI", ["PrintableText"]),

@@ -85,7 +85,7 @@ public struct DaemonLogHandler: LogHandler {
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
         // Strings alone can always be encoded.
         guard let line = try? encoder.encode(object) else { return [] }
-        return Array(line) + [UInt8(ascii: "\n")]
+        return printableJSON(Array(line)) + [UInt8(ascii: "\n")]
     }
 
     /// The journal's native protocol (systemd, "Native Journal Protocol"): a field a line, or,

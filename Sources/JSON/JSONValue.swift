@@ -16,9 +16,9 @@ public enum JSONValue: Codable, Hashable, Sendable {
         self = try JSONDecoder().decode(JSONValue.self, from: Data(text.utf8))
     }
 
-    /// On one line, keys in order.
+    /// On one line, keys in order, fit for a terminal.
     public var text: String {
-        get throws { String(decoding: try CanonicalJSON.encode(self), as: UTF8.self) }
+        get throws { String(decoding: try CanonicalJSON.printable(self), as: UTF8.self) }
     }
 
     public init(from decoder: any Decoder) throws {

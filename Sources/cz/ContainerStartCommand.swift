@@ -36,7 +36,7 @@ struct ContainerStartCommand: ParsableCommand {
         if json {
             try Output.write(json: Started(instance: instance))
         } else {
-            try Output.write("\(instance)\n")
+            try Output.write(line: instance)
         }
     }
 }

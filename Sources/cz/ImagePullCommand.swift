@@ -64,7 +64,7 @@ struct ImagePullCommand: ParsableCommand {
             if connection.json {
                 try Output.write(json: pulled)
             } else {
-                try Output.write("\(pulled.name):\(pulled.tag)\n")
+                try Output.write(line: "\(pulled.name):\(pulled.tag)")
             }
         }
     }

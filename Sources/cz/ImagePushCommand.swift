@@ -29,7 +29,7 @@ struct ImagePushCommand: ParsableCommand {
             if connection.json {
                 try Output.write(json: pushed)
             } else {
-                try Output.write("\(pushed.name):\(pushed.tag)\n")
+                try Output.write(line: "\(pushed.name):\(pushed.tag)")
             }
         }
     }

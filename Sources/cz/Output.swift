@@ -1,4 +1,5 @@
 import JSON
+import PrintableText
 import SystemIO
 import TextTable
 
@@ -10,9 +11,17 @@ enum Output {
         try StandardOutput.write(line(value))
     }
 
-    /// Text, which may be a piece of a line.
-    static func write(_ text: String) throws {
-        if let output = TargetOutput.current { return output.write(text) }
+    /// A line, which may quote the device.
+    static func write(line text: String) throws {
+        let line = printable(text) + "\n"
+        if let output = TargetOutput.current { return output.write(line) }
+        try StandardOutput.write(line)
+    }
+
+    /// Text of a container, which may be a piece of a line, as it came. Of one of several devices
+    /// it is made printable, unless it is raw.
+    static func write(_ text: String, isRaw: Bool) throws {
+        if let output = TargetOutput.current { return output.write(text, isRaw: isRaw) }
         try StandardOutput.write(text)
     }
 
@@ -22,7 +31,7 @@ enum Output {
     }
 
     static func line(_ value: some Encodable) throws -> [UInt8] {
-        Array(try CanonicalJSON.encode(value)) + [UInt8(ascii: "\n")]
+        try CanonicalJSON.printable(value) + [UInt8(ascii: "\n")]
     }
 
     /// A list: a JSON object each, or a table.

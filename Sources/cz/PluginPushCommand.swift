@@ -32,7 +32,7 @@ struct PluginPushCommand: ParsableCommand {
             if connection.json {
                 try Output.write(json: pushed)
             } else {
-                try Output.write(pushed.plugin + "\n")
+                try Output.write(line: pushed.plugin)
             }
         }
     }

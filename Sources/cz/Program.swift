@@ -4,7 +4,6 @@ import Fleet
 import GRPCCore
 import GRPCTransport
 import Glibc
-import PrintableText
 import SystemIO
 
 /// What all commands do alike: connect, carry out, report, exit.
@@ -125,12 +124,12 @@ enum Program {
     /// Why something failed; of one of several devices it is kept for its last line.
     static func complain(_ text: String) {
         if let output = TargetOutput.current { return output.complain(text) }
-        StandardError.write(line: "cz: \(printable(text))")
+        StandardError.write(line: "cz: \(text)")
     }
 
     /// Progress, for people and logs.
     static func say(_ text: String) {
         if let output = TargetOutput.current { return output.say(text) }
-        StandardError.write(line: printable(text))
+        StandardError.write(line: text)
     }
 }

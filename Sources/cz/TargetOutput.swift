@@ -32,10 +32,11 @@ final class TargetOutput: Sendable {
         self.output = output
     }
 
-    func write(_ text: String) {
+    /// - Parameter isRaw: whether a terminal may act on it.
+    func write(_ text: String, isRaw: Bool = false) {
         state.withLock { state in
             // What a device says must not look like another one's line.
-            state.line.append(contentsOf: Self.lines(text).utf8)
+            state.line.append(contentsOf: (isRaw ? text : Self.lines(text)).utf8)
             var rest = state.line[...]
             var lines: [UInt8] = []
             while let end = rest.firstIndex(of: UInt8(ascii: "\n")) {

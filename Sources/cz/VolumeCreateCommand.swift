@@ -62,7 +62,7 @@ struct VolumeCreateCommand: ParsableCommand {
             if connection.json {
                 try Output.write(json: Created(volume: name))
             } else {
-                try Output.write(name + "\n")
+                try Output.write(line: name)
             }
         }
     }

@@ -2,6 +2,9 @@
 
 import concurrent.futures
 import contextlib
+import os
+import pty
+import subprocess
 import threading
 import time
 
@@ -10,7 +13,8 @@ import pytest
 
 from conftest import engine_socket
 from gnoi import Code, Device, status_of
-from harness import Daemon, wait_until
+from cz_client import Client
+from harness import PROGRAMS, Daemon, wait_until
 
 LARGEST = 64 << 10
 
@@ -259,4 +263,47 @@ def test_a_deadline_ends_a_log(device, image, unique):
         for _ in device.log(name, follow=True, timeout=1):
             pass
     assert failure.value.code() is Code.DEADLINE_EXCEEDED
+    device.remove(name)
+
+
+# --- cz on a terminal ---
+
+
+ATTACK = (r"\033[31mred\033[0m \033]0;title\007\033]52;c;ZXZpbA==\033\\\\"
+          r"\033[2J\033[1;1Hmoved \033P+q544e\033\\\\ \033_Gi=1\033\\\\ \302\2332J"
+          r"\302\2350;c1\302\234 honest\rforged \342\200\256override\n\033]0;open\nlast\n")
+SHOWN = ("\033[31mred\033[0m moved    honest\nforged \N{REPLACEMENT CHARACTER}override\n\nlast\n")
+
+
+def on_terminal(stack, *command):
+    """What cz writes to a terminal."""
+    primary, secondary = pty.openpty()
+    process = subprocess.Popen(
+        [PROGRAMS / "cz", *Client(stack).arguments(), *command], stdin=subprocess.DEVNULL,
+        stdout=secondary, stderr=subprocess.PIPE)
+    os.close(secondary)
+    output = b""
+    with contextlib.suppress(OSError):
+        while piece := os.read(primary, 65536):
+            output += piece
+    _, errors = process.communicate(timeout=30)
+    os.close(primary)
+    assert process.returncode == 0, errors
+    # The terminal's own doing.
+    return output.decode().replace("\r\n", "\n")
+
+
+def test_a_terminal_gets_colours_and_no_other_commands(stack, device, image, unique):
+    name = unique()
+    device.start(image, name, cmd=f"""sh -c 'printf "{ATTACK}"'""")
+    ended(device, name)
+    written = device.log_text(name)
+    for follow in [], ["--follow"]:
+        assert on_terminal(stack, "container", "logs", *follow, name) == SHOWN
+    assert on_terminal(stack, "container", "logs", "--raw", name) == written
+    # What is no terminal gets every byte.
+    assert Client(stack).run("container", "logs", name) == written
+    as_json = on_terminal(stack, "container", "logs", "--json", name)
+    assert "\x1b" not in as_json and "\x9b" not in as_json and "\u202e" not in as_json
+    assert "\\u009b" in as_json
     device.remove(name)
