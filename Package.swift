@@ -133,7 +133,7 @@ let package = Package(
         module("ServerAddress"),
         tests(of: "ServerAddress"),
         module("HTTPClient", ["SystemIO", "ServerAddress", "CCurl"]),
-        tests(of: "HTTPClient", ["SystemIO"]),
+        tests(of: "HTTPClient", ["SystemIO", "ServerAddress"]),
 
         module(
             "RuntimeAPI", ["SystemIO", "OCI", "Varlink"],
@@ -258,12 +258,14 @@ let package = Package(
                 "Varlink",
                 "RuntimeAPI", "GRPCTransport", "GNOI", grpc, grpcProtobuf, protobuf, log,
             ]),
-        tests(of: "ContainerzService", [protobuf, "SystemIO", "GNOI", "RuntimeAPI"]),
+        tests(
+            of: "ContainerzService",
+            [protobuf, "SystemIO", "ServerAddress", "GNOI", "RuntimeAPI"]),
         program(
             "containerzd",
             [
                 "ContainerzService", "PackageUpgrade", "AccessControl", "Authorization", "JSON",
-                "RuntimeAPI",
+                "RuntimeAPI", "ServerAddress",
                 "GRPCTransport", "Daemon", "Metrics", "ServerMetrics", "SystemIO",
                 "HealthService", "GRPCReflection", grpc, log, arguments,
             ]),

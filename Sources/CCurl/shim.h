@@ -22,6 +22,16 @@ static inline CURLcode cz_curl_set_function(CURL *easy, CURLoption option,
     return curl_easy_setopt(easy, option, value);
 }
 
+static inline CURLcode cz_curl_set_open_socket_function(
+    CURL *easy, curl_socket_t (*value)(void *, curlsocktype, struct curl_sockaddr *)) {
+    return curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, value);
+}
+
+/// The address in it, which has `addrlen` bytes; the member is declared shorter.
+static inline const struct sockaddr *cz_curl_address(const struct curl_sockaddr *address) {
+    return &address->addr;
+}
+
 static inline CURLcode cz_curl_get_long(CURL *easy, CURLINFO info, long *value) {
     return curl_easy_getinfo(easy, info, value);
 }
@@ -68,6 +78,10 @@ static const long cz_curl_http1 = CURL_HTTP_VERSION_1_1;
 static const long cz_curl_ssh_key = CURLSSH_AUTH_PUBLICKEY;
 static const long cz_curl_ssh_password = CURLSSH_AUTH_PASSWORD;
 static const long cz_curl_ssh_agent = CURLSSH_AUTH_AGENT;
+
+static const curl_socket_t cz_curl_socket_bad = CURL_SOCKET_BAD;
+static const unsigned int cz_curl_url_default_port = CURLU_DEFAULT_PORT;
+static const unsigned int cz_curl_url_punycode = CURLU_PUNYCODE;
 
 static const size_t cz_curl_read_pause = CURL_READFUNC_PAUSE;
 static const size_t cz_curl_read_abort = CURL_READFUNC_ABORT;

@@ -189,7 +189,8 @@ final class EngineAPI {
 
     func runtimeError(_ error: HTTPError) -> RuntimeError {
         switch error.kind {
-        case .unreachable, .broken, .timedOut: .engineUnavailable(reason: error.reason)
+        case .unreachable, .addressDenied, .broken, .timedOut:
+            .engineUnavailable(reason: error.reason)
         case .invalid, .notFound, .denied, .tooLarge, .bodyFailed, .untrusted:
             .engineFailed(reason: error.reason)
         }

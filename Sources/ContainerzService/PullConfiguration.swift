@@ -1,3 +1,5 @@
+import ServerAddress
+
 /// How the device fetches images by itself: the program that does it, and the files it is given.
 public struct PullConfiguration: Sendable {
     public var program = "/usr/bin/cz-pull"
@@ -10,21 +12,20 @@ public struct PullConfiguration: Sendable {
     /// The keys of SFTP and SCP servers.
     public var knownHosts: String?
 
-    /// The hosts that clients may have images fetched from, `HOST`, `HOST:PORT` or `*.DOMAIN`; any
-    /// when nil.
-    public var hosts: [String]?
+    /// The hosts that clients may have images fetched from; any when nil. Those that are named
+    /// exactly may have addresses of this device.
+    public var hosts: [HostPattern]?
 
     public init() {}
 
-    /// Whether clients may name a host, with or without a port.
-    func allows(_ host: String) -> Bool {
+    /// Whether clients may name a host.
+    ///
+    /// - Parameters:
+    ///   - host: HOST or HOST:PORT.
+    ///   - defaultPort: where there is none.
+    func allows(_ host: String, defaultPort: Int?) -> Bool {
         guard let hosts else { return true }
-        // The brackets of an IPv6 address have colons in them.
-        let end = host.lastIndex(of: "]") ?? host.startIndex
-        let name = host[end...].firstIndex(of: ":").map { String(host[..<$0]) } ?? host
-        return hosts.contains { pattern in
-            if pattern.hasPrefix("*.") { return name.lowercased().hasSuffix(pattern.dropFirst()) }
-            return pattern == host.lowercased() || pattern == name.lowercased()
-        }
+        guard let host = HostAndPort(host) else { return false }
+        return hosts.contains { $0.matches(host.host, port: host.port ?? defaultPort) }
     }
 }

@@ -15,6 +15,8 @@ final class PullProcess {
         var size: Int64?
         var kind: String?
         var message: String?
+        /// Whose address was denied.
+        var host: String?
     }
 
     /// How it goes on.
@@ -116,7 +118,9 @@ final class PullProcess {
                 case "progress":
                     layers[event?.layer ?? ""] = UInt64(clamping: event?.received ?? 0)
                     try await body(.received(layers.values.reduce(0, &+)))
-                case "error": failure = Self.status(event?.kind, event?.message ?? "it failed")
+                case "error":
+                    failure = Self.status(
+                        event?.kind, event?.message ?? "it failed", host: event?.host)
                 default: continue
                 }
             }
@@ -147,17 +151,20 @@ final class PullProcess {
 
     func terminate() { child.terminate() }
 
-    private static func status(_ kind: String?, _ message: String) -> RPCError {
+    private static func status(_ kind: String?, _ message: String, host: String?) -> RPCError {
         let code: RPCError.Code =
             switch kind {
             case "notFound", "noPlatform": .notFound
             case "unauthenticated", "forbidden": .unauthenticated
             case "unavailable": .unavailable
+            case "addressDenied": .permissionDenied
             case "corrupt": .dataLoss
             case "noSpace": .resourceExhausted
             case "invalid": .invalidArgument
             default: .internalError
             }
-        return RPCError(code: code, message: message)
+        // The option is this program's, not the one that cz-pull knows.
+        let hint = host.map { "; containerzd's --pull-from \($0) would allow it" } ?? ""
+        return RPCError(code: code, message: message + hint)
     }
 }

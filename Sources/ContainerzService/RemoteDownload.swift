@@ -14,7 +14,11 @@ struct RemoteDownload: Hashable, Sendable {
     /// - Throws: ``RequestError``, `ImageReferenceError`, or `RPCError` with PERMISSION_DENIED.
     init(_ transfer: Gnoi_Containerz_ImageTransfer, _ pull: PullConfiguration) throws {
         let download = transfer.remoteDownload
-        arguments = ["--json", "--output", "-"]
+        arguments = ["--json", "--output", "-", "--deny-local"]
+        // What a client names, or a server redirects to, must not be this device itself.
+        for host in pull.hosts ?? [] where host.isExact {
+            arguments += ["--allow-local", "\(host)"]
+        }
         let source: String
         let host: String
         if let address = try Self.fileAddress(download) {
@@ -41,7 +45,7 @@ struct RemoteDownload: Hashable, Sendable {
                 if let path { arguments += [option, path] }
             }
         }
-        guard pull.allows(host) else {
+        guard pull.allows(host, defaultPort: Self.defaultPort(download.protocol)) else {
             throw RPCError(
                 code: .permissionDenied,
                 message: "images may not be fetched from \(host): it is not among --pull-from")
@@ -86,6 +90,17 @@ struct RemoteDownload: Hashable, Sendable {
             throw RequestError("remote_download.path", "'\(download.path)' is not \(expected)")
         }
         return address
+    }
+
+    private static func defaultPort(
+        _ scheme: Gnoi_Common_RemoteDownload.ProtocolEnum
+    ) -> Int? {
+        switch scheme {
+        case .http: 80
+        case .https: 443
+        case .sftp, .scp: 22
+        case .unknown, .UNRECOGNIZED: nil
+        }
     }
 
     private static func registryReference(

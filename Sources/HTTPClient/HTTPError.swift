@@ -1,10 +1,12 @@
 /// Why there is no answer, or no more of it.
 public struct HTTPError: Error, Hashable, Sendable, CustomStringConvertible {
-    public enum Kind: Sendable {
+    public enum Kind: Hashable, Sendable {
         /// The request itself is wrong.
         case invalid
         /// Nobody answers at that address.
         case unreachable
+        /// The address of `host`, HOST:PORT, is one that must not be connected to.
+        case addressDenied(host: String)
         /// The connection broke, or what came is not HTTP.
         case broken
         case timedOut

@@ -10,6 +10,8 @@ public struct HTTPRequest: Sendable {
     public var tls: HTTPTLS?
     /// The device's interface, address or VRF to connect from; any when nil.
     public var interface: String?
+    /// Which addresses it may connect to.
+    public var destinations = DestinationPolicy()
     /// Whether HTTP/2 may be spoken, where the server does. libcurl lets a server send 32 MiB
     /// ahead of a slow reader then, which is much for bodies that are long.
     public var allowsHTTP2 = true

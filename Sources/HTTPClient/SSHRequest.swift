@@ -17,6 +17,8 @@ public struct SSHRequest: Sendable {
     public var knownHosts: String
     /// The device's interface, address or VRF to connect from; any when nil.
     public var interface: String?
+    /// Which addresses it may connect to.
+    public var destinations = DestinationPolicy()
     /// How long connecting and logging in may take.
     public var connectTimeout: Duration = .seconds(20)
     /// The longest silence before the transfer is given up.

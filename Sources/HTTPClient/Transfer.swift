@@ -1,4 +1,5 @@
 import CCurl
+import Glibc
 import ServerAddress
 import SystemIO
 
@@ -12,6 +13,9 @@ final class Transfer {
     private let headerList: HeaderList?
     private let url: String
     private let unixSocket: String?
+    private let destination: Destination
+    /// The address that was not connected to.
+    private var denial: HTTPError?
 
     private enum Phase {
         case waiting
@@ -40,6 +44,7 @@ final class Transfer {
     private static let largestHeader = 64 << 10
 
     init(_ request: HTTPRequest, of client: HTTPClient) throws(HTTPError) {
+        destination = try Destination(request.url, request.destinations)
         guard let handle = curl_easy_init() else {
             throw HTTPError(.invalid, "libcurl has no handle for a transfer")
         }
@@ -54,6 +59,7 @@ final class Transfer {
     }
 
     init(_ request: SSHRequest, of client: HTTPClient) throws(HTTPError) {
+        destination = try Destination(request.url, request.destinations)
         guard let handle = curl_easy_init() else {
             throw HTTPError(.invalid, "libcurl has no handle for a transfer")
         }
@@ -86,6 +92,17 @@ final class Transfer {
         let this = Unmanaged.passUnretained(self).toOpaque()
         _ = cz_curl_set_function(handle, CURLOPT_WRITEFUNCTION, Self.receiveFunction)
         _ = cz_curl_set_pointer(handle, CURLOPT_WRITEDATA, this)
+        switch destination.route {
+        case .unrestricted: break
+        case .judged:
+            set(CURLOPT_NOPROXY, "*")
+            _ = cz_curl_set_pointer(handle, CURLOPT_OPENSOCKETDATA, this)
+            _ = cz_curl_set_open_socket_function(handle, Self.openSocketFunction)
+        case .proxy(let proxy):
+            set(CURLOPT_PROXY, proxy)
+            // In place of the environment's, which has been looked at.
+            set(CURLOPT_NOPROXY, "")
+        }
     }
 
     private func configure(_ request: SSHRequest) {
@@ -190,6 +207,33 @@ final class Transfer {
         return EventLoop.assumeIsolated(with: (this, room)) {
             Transfer.at($0.0).readBody(into: $0.1)
         }
+    }
+
+    private nonisolated static let openSocketFunction:
+        @convention(c) (
+            UnsafeMutableRawPointer?, curlsocktype, UnsafeMutablePointer<curl_sockaddr>?
+        ) -> curl_socket_t = { this, _, address in
+            guard let address else { return cz_curl_socket_bad }
+            return EventLoop.assumeIsolated(with: (this, address)) {
+                Transfer.at($0.0).openSocket(to: $0.1)
+            }
+        }
+
+    /// A socket for an address that may be connected to: the only way to a server, whatever its
+    /// name was and wherever it came from.
+    private func openSocket(to address: UnsafeMutablePointer<curl_sockaddr>) -> curl_socket_t {
+        let wanted = address.pointee
+        guard let socketAddress = cz_curl_address(address),
+            let network = NetworkAddress(socketAddress, length: Int(wanted.addrlen))
+        else { return cz_curl_socket_bad }
+        do throws(HTTPError) {
+            try Destination.judge(network, of: destination.name)
+        } catch {
+            denial = error
+            return cz_curl_socket_bad
+        }
+        return socket(
+            wanted.family, wanted.socktype | CInt(SOCK_CLOEXEC.rawValue), wanted.protocol)
     }
 
     private func readBody(into buffer: UnsafeMutableRawBufferPointer) -> Int {
@@ -377,6 +421,7 @@ final class Transfer {
     private var peer: String { unixSocket ?? WebAddress.shown(url) }
 
     private func error(for result: CURLcode) -> HTTPError {
+        if let denial, result == CURLE_COULDNT_CONNECT { return denial }
         let text = String(cString: curl_easy_strerror(result))
         switch result {
         case CURLE_COULDNT_CONNECT, CURLE_COULDNT_RESOLVE_HOST, CURLE_COULDNT_RESOLVE_PROXY:

@@ -12,6 +12,8 @@ public enum FetchError: Error, Hashable, Sendable {
     case forbidden(String)
     /// Nobody answers, or not in a way that helps.
     case unavailable(String)
+    /// The address of `host`, HOST:PORT, is one that must not be connected to.
+    case addressDenied(host: String, String)
     /// What came is not what was promised.
     case corrupt(String)
     /// The image is not made for this machine.
@@ -30,6 +32,7 @@ extension FetchError {
         case .unauthenticated: "unauthenticated"
         case .forbidden: "forbidden"
         case .unavailable: "unavailable"
+        case .addressDenied: "addressDenied"
         case .corrupt: "corrupt"
         case .noPlatform: "noPlatform"
         case .invalid: "invalid"
@@ -43,7 +46,8 @@ extension FetchError: CustomStringConvertible {
     public var description: String {
         switch self {
         case .notFound(let what), .unauthenticated(let what), .forbidden(let what),
-            .unavailable(let what), .corrupt(let what), .invalid(let what):
+            .unavailable(let what), .addressDenied(_, let what), .corrupt(let what),
+            .invalid(let what):
             what
         case .cache(let error): "the cache cannot be used: \(error)"
         case .noPlatform(let wanted, let found):

@@ -1,5 +1,6 @@
 import HTTPClient
 import OCI
+import ServerAddress
 import SystemIO
 
 /// How registries are reached.
@@ -37,6 +38,12 @@ final class MirroredRepository {
                 // A client's key is not for hosts that it was not given for.
                 web.tls.certificate = nil
                 web.tls.privateKey = nil
+            }
+            // A mirror is the administrator's choice, wherever it is; what it redirects to is not.
+            if location != source, let host = HostAndPort(location.registry),
+                let mirror = HostPattern("\(host)", defaultPort: usesPlainHTTP ? 80 : 443)
+            {
+                web.destinations.allowed.append(mirror)
             }
             clients.append(
                 try RegistryClient(
@@ -81,7 +88,9 @@ final class MirroredRepository {
                 return try await body(index)
             } catch let error as FetchError {
                 switch error {
-                case .notFound, .unauthenticated, .forbidden, .unavailable, .noPlatform: break
+                case .notFound, .unauthenticated, .forbidden, .unavailable, .addressDenied,
+                    .noPlatform:
+                    break
                 case .corrupt: guard canBeginAnew else { throw error }
                 case .invalid, .cache: throw error
                 }

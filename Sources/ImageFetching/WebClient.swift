@@ -9,6 +9,8 @@ public struct WebConfiguration: Sendable {
     public var tls = HTTPTLS()
     /// The device's interface, address or VRF to connect from.
     public var interface: String?
+    /// Which addresses may be connected to.
+    public var destinations = DestinationPolicy()
 
     public init() {}
 }
@@ -77,8 +79,8 @@ final class WebClient {
     ///   - isLong: whether the answer may be long, and is to be read at leisure.
     /// - Throws: ``FetchError``, ``Temporary`` or `CancellationError`.
     func following(
-        _ url: String, authorization: String?, allowsPlainHTTP: Bool, isLong: Bool,
-        headers: [(name: String, value: String)]
+        _ url: String, method: String = "GET", authorization: String?, allowsPlainHTTP: Bool,
+        isLong: Bool, headers: [(name: String, value: String)]
     ) async throws -> HTTPResponse {
         var url = url
         let home = WebAddress.origin(url)
@@ -87,7 +89,7 @@ final class WebClient {
             if let authorization, WebAddress.origin(url) == home {
                 headers.append(("Authorization", authorization))
             }
-            var request = HTTPRequest("GET", url, headers: headers)
+            var request = HTTPRequest(method, url, headers: headers)
             request.allowsHTTP2 = !isLong
             let response = try await send(request)
             if response.status == 401, WebAddress.origin(url) != home {
@@ -118,6 +120,7 @@ final class WebClient {
         request.headers.append(("User-Agent", "cz-pull/\(containerzVersion)"))
         request.tls = configuration.tls
         request.interface = configuration.interface
+        request.destinations = configuration.destinations
         do {
             return try await client.send(request)
         } catch let error as HTTPError {
@@ -131,6 +134,7 @@ final class WebClient {
     func open(_ request: SSHRequest) async throws -> HTTPResponse {
         var request = request
         request.interface = configuration.interface
+        request.destinations = configuration.destinations
         do {
             return try await client.open(request)
         } catch let error as HTTPError {
@@ -141,6 +145,7 @@ final class WebClient {
     private static func failure(_ error: HTTPError) -> any Error {
         switch error.kind {
         case .unreachable, .broken, .timedOut: Temporary(reason: error.reason)
+        case .addressDenied(let host): FetchError.addressDenied(host: host, error.reason)
         case .notFound: FetchError.notFound(error.reason)
         case .denied: FetchError.unauthenticated(error.reason)
         case .invalid: FetchError.invalid(error.reason)

@@ -1,6 +1,7 @@
 import ArgumentParser
 import ContainerzService
 import Glibc
+import ServerAddress
 
 /// How the device fetches images by itself.
 struct PullOptions: ParsableArguments {
@@ -36,10 +37,11 @@ struct PullOptions: ParsableArguments {
         name: .customLong("pull-from"),
         help: ArgumentHelp(
             """
-            A host that clients may have images fetched from, HOST, HOST:PORT or *.DOMAIN, any \
-            number of times; any host when not given.
+            Host that clients may have images fetched from: HOST, HOST:PORT, *.DOMAIN or *, any \
+            number of times (default: any host). An exact name also allows addresses of this \
+            device, which are denied otherwise.
             """, valueName: "host"))
-    var hosts: [String] = []
+    var hosts: [HostPattern] = []
 
     var configuration: PullConfiguration {
         var configuration = PullConfiguration()
@@ -48,7 +50,7 @@ struct PullOptions: ParsableArguments {
         configuration.registries = registries
         configuration.authfile = authfile
         configuration.knownHosts = knownHosts
-        configuration.hosts = hosts.isEmpty ? nil : hosts.map { $0.lowercased() }
+        configuration.hosts = hosts.isEmpty ? nil : hosts
         return configuration
     }
 
@@ -61,4 +63,8 @@ struct PullOptions: ParsableArguments {
         return ["\(folder)/cz-pull", "\(folder)/../bin/cz-pull"]
             .first { access($0, X_OK) == 0 } ?? "\(folder)/cz-pull"
     }
+}
+
+extension HostPattern: ExpressibleByArgument {
+    public init?(argument: String) { self.init(argument) }
 }

@@ -96,6 +96,19 @@ struct PullCommand: ParsableCommand {
     @Option(help: ArgumentHelp("The interface, VRF or address to connect from.", valueName: "name"))
     var interface: String?
 
+    @Flag(
+        help: """
+            Refuse to connect to addresses of this device and its links: loopback, link-local, \
+            multicast, metadata services, and those of its interfaces.
+            """)
+    var denyLocal = false
+
+    @Option(
+        help: ArgumentHelp(
+            "Host that --deny-local allows: HOST or HOST:PORT, any number of times.",
+            valueName: "host"))
+    var allowLocal: [String] = []
+
     @Option(
         help: ArgumentHelp(
             "cz-runtime's socket, for --load (or CZ_RUNTIME_SOCKET).", valueName: "path"))
@@ -127,6 +140,10 @@ struct PullCommand: ParsableCommand {
         guard (certificate == nil) == (privateKey == nil) else {
             throw ValidationError("--cert and --key go together")
         }
+        guard denyLocal || allowLocal.isEmpty else {
+            throw ValidationError("--allow-local goes with --deny-local")
+        }
+        _ = try destinations()
         _ = try imageName()
         _ = try wantedPlatform()
         if try fileAddress() != nil {
@@ -183,7 +200,7 @@ struct PullCommand: ParsableCommand {
     private static func code(for error: any Error) -> ExitCode {
         switch error {
         case FetchError.unavailable: unavailable
-        case FetchError.unauthenticated, FetchError.forbidden: notAllowed
+        case FetchError.unauthenticated, FetchError.forbidden, FetchError.addressDenied: notAllowed
         case RuntimeAPI.RuntimeError.engineUnavailable: unavailable
         case RuntimeAPI.RuntimeError.notPermitted: notAllowed
         case is ConnectionError: unavailable
@@ -240,11 +257,24 @@ struct PullCommand: ParsableCommand {
             os: parts[0], architecture: parts[1], variant: parts.count == 3 ? parts[2] : nil)
     }
 
+    private func destinations() throws -> DestinationPolicy {
+        var destinations = DestinationPolicy()
+        destinations.deniesLocal = denyLocal
+        destinations.allowed = try allowLocal.map { text in
+            guard let pattern = HostPattern(text), pattern.isExact else {
+                throw ValidationError("--allow-local: '\(text)' is not HOST or HOST:PORT")
+            }
+            return pattern
+        }
+        return destinations
+    }
+
     private func planSource() throws -> PullPlan.Source {
         var web = WebConfiguration()
         web.tls = HTTPTLS(
             authorities: authorities, certificate: certificate, privateKey: privateKey)
         web.interface = interface
+        web.destinations = try destinations()
         let password = passwordStdin ? try Self.password() : nil
         if let address = try fileAddress() {
             var configuration = FileConfiguration()

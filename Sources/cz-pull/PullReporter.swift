@@ -86,7 +86,12 @@ final class PullReporter {
         display?.clear()
         let message =
             error is ConnectionError ? "cz-runtime is not available: \(error)" : "\(error)"
-        guard json else { return StandardError.write(line: "cz-pull: \(message)") }
+        var deniedHost: String?
+        if case .addressDenied(let host, _)? = error as? FetchError { deniedHost = host }
+        guard json else {
+            let hint = deniedHost.map { "; --allow-local \($0) would allow it" } ?? ""
+            return StandardError.write(line: "cz-pull: \(message)\(hint)")
+        }
         let kind =
             switch error {
             case let error as FetchError: error.kind
@@ -94,9 +99,11 @@ final class PullReporter {
             case is ConnectionError: "unavailable"
             default: "failed"
             }
-        write([
+        var event: [String: JSONValue] = [
             "event": .string("error"), "kind": .string(kind), "message": .string(message),
-        ])
+        ]
+        if let deniedHost { event["host"] = .string(deniedHost) }
+        write(event)
     }
 
     private func write(_ event: [String: JSONValue]) {

@@ -1,5 +1,6 @@
 import GNOI
 import GRPCCore
+import ServerAddress
 import SwiftProtobuf
 import Testing
 
@@ -36,11 +37,11 @@ struct RemoteDownloadTests {
             change(&$0)
         }
         var pull = pull
-        pull.hosts = hosts
+        pull.hosts = hosts?.compactMap { HostPattern($0) }
         return try RemoteDownload(transfer, pull)
     }
 
-    private static let begin = ["--json", "--output", "-"]
+    private static let begin = ["--json", "--output", "-", "--deny-local"]
 
     @Test("The device's own credentials are not for requests without encryption")
     func authfile() throws {
@@ -113,6 +114,13 @@ struct RemoteDownloadTests {
         #expect(throws: (any Error).self) { try arguments("--output") }
         #expect(throws: (any Error).self) { try arguments("--load/web:1") }
         #expect(throws: RequestError.self) { try arguments("r.example/web:1", .unknown) }
+    }
+
+    @Test("Hosts that are named exactly may have addresses of the device")
+    func localHosts() throws {
+        #expect(
+            try arguments("r.example/web:1", hosts: ["r.example", "*", "localhost:5000"]).prefix(8)
+                == Self.begin + ["--allow-local", "r.example", "--allow-local", "localhost:5000"])
     }
 
     @Test(

@@ -77,11 +77,13 @@ class Stack:
             "--engine-socket", engine_socket(self.engine), "--state-dir", self.folder / "state",
             "--settle-time", "1", "--policy", policy))
         certificate, key = self.certificates.server
+        # The tests' registries and file servers are on loopback, which an administrator has to name.
+        pulls = () if "--pull-from" in self.front_options else ("--pull-from", "localhost")
         self.front = stack.enter_context(Daemon(
             "containerzd", "--listen", f"127.0.0.1:{self.port}", "--runtime-socket",
             self.runtime_socket, "--tls-cert", certificate, "--tls-key", key, "--client-ca",
             self.certificates.authority.certificate, "--authz-policy", AUTHZ_POLICY,
-            "--plugin-dir", self.folder / "plugins", *self.front_options))
+            "--plugin-dir", self.folder / "plugins", *pulls, *self.front_options))
         # Without TLS a second one: plain text and a unix socket.
         self.plain_front = stack.enter_context(Daemon(
             "containerzd", "--insecure", "--listen", f"127.0.0.1:{self.plain_port}", "--listen",
