@@ -210,7 +210,7 @@ let package = Package(
                 "SystemIO", "PrintableText", "OCI", "JSON", "HTTPClient", "ServerAddress",
                 "ContentDigest", "ImageStream",
             ]),
-        tests(of: "ImageFetching"),
+        tests(of: "ImageFetching", ["ContentDigest", "OCI", "SystemIO"]),
         module("Cleaning", ["RuntimeAPI"]),
         tests(of: "Cleaning", ["RuntimeAPI"]),
         module("Schedule"),

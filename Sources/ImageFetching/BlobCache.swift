@@ -1,3 +1,4 @@
+import ContentDigest
 import Glibc
 import ImageStream
 import OCI
@@ -7,25 +8,38 @@ import SystemIO
 /// may be killed: a blob appears in `blobs/` when it is whole, and what is on its way lies in
 /// `partial/`, locked by whoever writes it.
 ///
+/// A digest is no secret and no permission: any server can name one in a manifest. So `origins/`
+/// records which repositories delivered a blob, and it is used for pulls from these alone, after
+/// the registry has confirmed that the pull may read it (``CacheReader``).
+///
 /// The time of a blob's last change is that of its last use, for whoever makes room.
 public struct BlobCache: Sendable {
     private let blobs: Folder
     private let partial: Folder
+    private let origins: String
 
     /// - Throws: ``FetchError/cache(_:)``.
     public init(in folder: String) throws(FetchError) {
         do throws(SystemError) {
             blobs = try Folder(making: "\(folder)/blobs", mode: 0o755)
             partial = try Folder(making: "\(folder)/partial", mode: 0o755)
+            origins = "\(folder)/origins"
             for algorithm in Digest.Algorithm.allCases {
                 _ = try Folder(making: "\(folder)/blobs/\(algorithm.rawValue)", mode: 0o755)
+                _ = try Folder(making: "\(origins)/\(algorithm.rawValue)", mode: 0o755)
             }
         } catch {
             throw .cache(error)
         }
     }
 
-    /// A blob that is there.
+    /// Whether a blob is there that a repository delivered before.
+    func has(_ descriptor: OCI.Descriptor, from origin: BlobOrigin) -> Bool {
+        access(path(of: descriptor.digest), R_OK) == 0
+            && recordedOrigins(of: descriptor.digest).contains(origin.line)
+    }
+
+    /// A blob that is there. Whether a pull may have it is decided before.
     ///
     /// - Returns: nil when it is not, or is not of the size it should be.
     @EventLoop
@@ -48,7 +62,9 @@ public struct BlobCache: Sendable {
     /// - Returns: nil when another program is at it, or when there is no room: what is not kept
     ///   is fetched all the same.
     /// - Throws: ``FetchError/cache(_:)``.
-    func begin(_ descriptor: OCI.Descriptor) throws(FetchError) -> PartialBlob? {
+    func begin(
+        _ descriptor: OCI.Descriptor, from origin: BlobOrigin
+    ) throws(FetchError) -> PartialBlob? {
         let digest = descriptor.digest
         // As much has to be left for others.
         if let space = FileSystemSpace(holding: partial.path),
@@ -56,7 +72,9 @@ public struct BlobCache: Sendable {
         {
             return nil
         }
-        let name = "\(partial.path)/\(digest.algorithm.rawValue)-\(digest.hexadecimal)"
+        // Bytes that another repository delivered are not gone on with.
+        let name =
+            "\(partial.path)/\(digest.algorithm.rawValue)-\(digest.hexadecimal)-\(origin.short)"
         do throws(SystemError) {
             let file = try SystemIO.Descriptor.open(
                 name, O_RDWR | O_CREAT | O_NOFOLLOW, mode: 0o644)
@@ -72,15 +90,70 @@ public struct BlobCache: Sendable {
             else { return nil }
             return PartialBlob(
                 file, at: name, becoming: path(of: digest),
-                in: "\(blobs.path)/\(digest.algorithm.rawValue)", size: Int64(here.st_size))
+                in: "\(blobs.path)/\(digest.algorithm.rawValue)", size: Int64(here.st_size)
+            ) { () throws(SystemError) in try record(origin, of: digest) }
         } catch {
             throw .cache(error)
         }
     }
 
+    // MARK: Origins
+
+    /// Repositories that are recorded for one blob. A blob of more is fetched anew for the others.
+    private static let maxOrigins = 64
+
+    private func originsPath(_ digest: Digest) -> String {
+        "\(origins)/\(digest.algorithm.rawValue)/\(digest.hexadecimal)"
+    }
+
+    /// Whole lines alone: one that was cut off by a crash is of no repository.
+    private func recordedOrigins(of digest: Digest) -> [[UInt8]] {
+        let path = originsPath(digest)
+        let limit = (BlobOrigin.length + 2) * Self.maxOrigins
+        guard let file = try? SystemIO.Descriptor.open(path, O_RDONLY | O_NOFOLLOW),
+            let text = try? file.bytes(limit, at: 0, path)
+        else { return [] }
+        return text.split(separator: UInt8(ascii: "\n")).map(Array.init).filter {
+            $0.count == BlobOrigin.length
+        }
+    }
+
+    private func record(_ origin: BlobOrigin, of digest: Digest) throws(SystemError) {
+        let recorded = recordedOrigins(of: digest)
+        guard !recorded.contains(origin.line), recorded.count < Self.maxOrigins else { return }
+        let path = originsPath(digest)
+        let file = try SystemIO.Descriptor.open(
+            path, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW, mode: 0o644)
+        // The first line break ends what a crash has cut off. One write, so that those of several
+        // programs do not mix.
+        let line = [UInt8(ascii: "\n")] + origin.line + [UInt8(ascii: "\n")]
+        let number = file.number
+        let count = try check("write", on: path) {
+            line.withUnsafeBytes { write(number, $0.baseAddress, $0.count) }
+        }
+        guard count == line.count else { throw SystemError("write", on: path, code: ENOSPC) }
+    }
+
     private func path(of digest: Digest) -> String {
         "\(blobs.path)/\(digest.algorithm.rawValue)/\(digest.hexadecimal)"
     }
+}
+
+/// The repository that a pull names, which is what its registry grants access to: the scheme, the
+/// registry and the repository's name. Without TLS anybody may have answered for it.
+struct BlobOrigin: Hashable, Sendable {
+    /// Hexadecimal digits of a SHA-256, so that all are of one length.
+    let line: [UInt8]
+    static let length = 64
+
+    init(_ source: RegistryReference, usesPlainHTTP: Bool) {
+        let scheme = usesPlainHTTP ? "http" : "https"
+        let text = "\(scheme)://\(source.registry.lowercased())/\(source.repository)"
+        line = Array(ContentHash.digest(of: Array(text.utf8)).hexadecimal.utf8)
+    }
+
+    /// For a file's name.
+    var short: String { String(decoding: line.prefix(16), as: UTF8.self) }
 }
 
 /// A blob on its way into the cache; whoever has it has its lock.
@@ -89,17 +162,20 @@ final class PartialBlob: Sendable {
     private let path: String
     private let destination: String
     private let folder: String
+    private let record: @Sendable () throws(SystemError) -> Void
     /// Bytes that were there already.
     let sizeAtFirst: Int64
 
     init(
         _ file: consuming SystemIO.Descriptor, at path: String, becoming destination: String,
-        in folder: String, size: Int64
+        in folder: String, size: Int64,
+        record: @escaping @Sendable () throws(SystemError) -> Void
     ) {
         self.file = file
         self.path = path
         self.destination = destination
         self.folder = folder
+        self.record = record
         sizeAtFirst = size
     }
 
@@ -134,6 +210,7 @@ final class PartialBlob: Sendable {
         try check("fsync", on: path) { fsync(number) }
         try check("rename", on: destination) { rename(path, destination) }
         try Folder(making: folder, mode: 0o755).synchronise()
+        try record()
     }
 
     func remove() { unlink(path) }

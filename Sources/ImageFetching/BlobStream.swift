@@ -3,7 +3,7 @@ import SystemIO
 
 /// A blob that is read in order, each byte once, and is verified when the end has been reached.
 @EventLoop
-protocol BlobReader: AnyObject {
+protocol BlobReader: AnyObject, Sendable {
     /// - Returns: nil at the end.
     /// - Throws: ``FetchError`` or `CancellationError`.
     func next() async throws -> [UInt8]?

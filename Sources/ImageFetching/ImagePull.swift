@@ -93,14 +93,22 @@ public struct ImagePull {
     private func start(
         _ blob: OCI.Descriptor, _ events: @escaping @EventLoop (Event) -> Void, isLayer: Bool
     ) throws -> any BlobReader {
-        if let cached = cache?.blob(blob) {
-            if isLayer { events(.cached(layer: blob.digest, size: Int64(blob.size))) }
-            return cached
+        let (repository, cache) = (repository, cache)
+        let fetch = { @Sendable @EventLoop () throws -> any BlobReader in
+            let partial = try cache?.begin(blob, from: repository.origin)
+            return BlobStream(blob, from: repository, keeping: partial) {
+                guard isLayer else { return }
+                events(.progress(layer: blob.digest, received: $0, of: Int64(blob.size)))
+            }
         }
-        return BlobStream(blob, from: repository, keeping: try cache?.begin(blob)) {
-            guard isLayer else { return }
-            events(.progress(layer: blob.digest, received: $0, of: Int64(blob.size)))
-        }
+        guard let cache, cache.has(blob, from: repository.origin) else { return try fetch() }
+        return CacheReader(
+            blob, confirmedBy: repository,
+            cached: {
+                guard let cached = cache.blob(blob) else { return nil }
+                if isLayer { events(.cached(layer: blob.digest, size: Int64(blob.size))) }
+                return cached
+            }, fetch: fetch)
     }
 
     // MARK: Signatures

@@ -19,6 +19,8 @@ public struct RegistryConfiguration: Sendable {
 @EventLoop
 final class MirroredRepository {
     private let clients: [RegistryClient]
+    /// What the cache keeps blobs for: the source itself, whichever mirror delivers them.
+    let origin: BlobOrigin
     /// The one that had the manifest has the blobs as well.
     private var preferred = 0
 
@@ -27,6 +29,10 @@ final class MirroredRepository {
         _ source: RegistryReference, _ configuration: RegistryConfiguration
     ) throws(FetchError) {
         var clients: [RegistryClient] = []
+        origin = BlobOrigin(
+            source,
+            usesPlainHTTP: configuration.usesPlainHTTP
+                || configuration.registries.host(source.registry)?.usesPlainHTTP ?? false)
         for location in configuration.registries.locations(of: source) {
             var web = configuration.web
             var usesPlainHTTP = location == source && configuration.usesPlainHTTP
@@ -68,6 +74,22 @@ final class MirroredRepository {
             try await self.clients[$0].fetch(blob, output)
         }
         try blob.verify()
+    }
+
+    /// Whether the place that the manifest came from, or another, lets this pull read a blob.
+    ///
+    /// - Throws: `CancellationError`.
+    func confirms(_ descriptor: OCI.Descriptor) async throws -> Bool {
+        for index in [preferred] + clients.indices.filter({ $0 != preferred }) {
+            do {
+                if try await clients[index].confirms(descriptor) { return true }
+            } catch is CancellationError {
+                throw CancellationError()
+            } catch {
+                // It is asked for the blob itself next, which says why.
+            }
+        }
+        return false
     }
 
     /// As ``RegistryClient/signatures(of:)``, of where the manifest came from alone: most images

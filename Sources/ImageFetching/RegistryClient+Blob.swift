@@ -1,4 +1,5 @@
 import ContentDigest
+import HTTPClient
 import ImageStream
 import OCI
 import SystemIO
@@ -58,5 +59,18 @@ extension RegistryClient {
             try blob.add(bytes)
             try await output(bytes)
         }
+    }
+
+    /// Whether the registry has a blob in this repository and lets these credentials read it (OCI
+    /// distribution spec, "Checking if content exists").
+    ///
+    /// - Throws: ``FetchError``, ``WebClient/Temporary`` or `CancellationError`.
+    func confirms(_ descriptor: OCI.Descriptor) async throws -> Bool {
+        let what = "\(source.registry)/\(source.repository)@\(descriptor.digest)"
+        let response = try await ask("blobs/\(descriptor.digest)", what, method: "HEAD")
+        defer { response.cancel() }
+        // Its size as well, since a page to log in at is an answer, too.
+        return response.status == 200
+            && response.header("Content-Length").flatMap { Int($0) } == descriptor.size
     }
 }

@@ -45,18 +45,22 @@ final class RegistryClient {
         headers: [(name: String, value: String)] = []
     ) async throws -> HTTPResponse {
         try await web.retrying(what) {
-            try await WebClient.checked(try await authorised(path, what, isLong, headers), what)
+            try await WebClient.checked(
+                try await ask(path, what, isLong: isLong, headers: headers), what)
         }
     }
 
-    private func authorised(
-        _ path: String, _ what: String, _ isLong: Bool, _ headers: [(name: String, value: String)]
+    /// Likewise, once, whatever the answer's status is.
+    func ask(
+        _ path: String, _ what: String, method: String = "GET", isLong: Bool = false,
+        headers: [(name: String, value: String)] = []
     ) async throws -> HTTPResponse {
         let scheme = usesPlainHTTP ? "http" : "https"
         let url = "\(scheme)://\(source.registry)/v2/\(source.repository)/\(path)"
         let send = { @EventLoop (authorization: String?) in
             try await self.web.following(
-                url, authorization: authorization, allowsPlainHTTP: self.usesPlainHTTP,
+                url, method: method, authorization: authorization,
+                allowsPlainHTTP: self.usesPlainHTTP,
                 isLong: isLong, headers: headers)
         }
         let response = try await send(authorization)

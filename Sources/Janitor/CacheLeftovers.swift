@@ -1,8 +1,10 @@
 import Cleaning
+import Glibc
 import SystemIO
 
 /// The cache of pulls: `blobs/ALGORITHM/HEX`, files whose time is that of their last use, and
-/// `partial/NAME`, files under a lock while somebody writes them. Its methods block.
+/// `partial/NAME`, files under a lock while somebody writes them, and `origins/ALGORITHM/HEX`, which
+/// say which repositories a blob came from. Its methods block.
 struct CacheLeftovers {
     private let folder: String
     private let limit: Int64
@@ -34,9 +36,25 @@ struct CacheLeftovers {
                         .blob, file, .cacheLimit(now - file.modified),
                         isDryRun ? .planned : FileStore.remove(file)))
             }
+            if !isDryRun { try removeOrigins() }
         } catch {
             entries.append(.unreadable(folder, error, .blob))
         }
         return entries
+    }
+
+    /// Removes the records of blobs that have been removed: a few bytes each, so none is reported.
+    private func removeOrigins() throws(SystemError) {
+        for algorithm in Self.algorithms {
+            let files = try FileStore(folder: "\(folder)/origins/\(algorithm)").files {
+                !$0.isEmpty && $0.allSatisfy(\.isHexDigit)
+            }
+            for file in files {
+                let name = file.path.split(separator: "/").last.map { "\($0)" } ?? ""
+                guard access("\(folder)/blobs/\(algorithm)/\(name)", F_OK) != 0, errno == ENOENT
+                else { continue }
+                _ = FileStore.remove(file)
+            }
+        }
     }
 }

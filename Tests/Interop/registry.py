@@ -73,13 +73,15 @@ class Front(http.server.ThreadingHTTPServer):
     """
 
     daemon_threads = True
+    allow_reuse_address = True
 
-    def __init__(self, registry, trouble=lambda handler, count: False, post=None):
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.registry, self.trouble, self.post = registry, trouble, post
+    def __init__(self, registry, trouble=lambda handler, count: False, post=None,
+                 head=None, port=0):
+        super().__init__(("127.0.0.1", port), Handler)
+        self.registry, self.trouble, self.post, self.head = registry, trouble, post, head
         self.port = self.server_address[1]
         self.address = f"localhost:{self.port}"
-        self.requests = []
+        self.requests, self.heads = [], []
 
     def __enter__(self):
         threading.Thread(target=self.serve_forever, daemon=True).start()
@@ -114,6 +116,19 @@ class Handler(http.server.BaseHTTPRequestHandler):
             while data := answer.read(65536):
                 self.wfile.write(data)
 
+    def do_HEAD(self):
+        """Passed on, unless the server's `head` answers; they are counted apart."""
+        server = self.server
+        server.heads.append((self.path, dict(self.headers)))
+        if server.head and server.head(self):
+            return
+        with self.upstream() as answer:
+            self.send_response(answer.status)
+            for key, value in answer.getheaders():
+                if key.lower() not in ("date", "server", "connection"):
+                    self.send_header(key, value)
+            self.end_headers()
+
     def do_POST(self):
         if self.server.post:
             self.server.post(self)
@@ -125,7 +140,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         connection = http.client.HTTPConnection("127.0.0.1", self.server.registry.port)
         headers = {key: value for key, value in self.headers.items()
                    if key.lower() not in ("host", "authorization")}
-        connection.request("GET", self.path, headers=headers)
+        connection.request(self.command, self.path, headers=headers)
         try:
             yield connection.getresponse()
         finally:
@@ -142,7 +157,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.send_header(key, value)
         self.send_header("Content-Length", str(len(body) if length is None else length))
         self.end_headers()
-        self.wfile.write(body)
+        if self.command != "HEAD":
+            self.wfile.write(body)
         return True
 
     def cut(self):

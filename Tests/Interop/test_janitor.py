@@ -439,6 +439,8 @@ def test_files_of_pulls_and_plugins_go(shared, tmp_path):
     cache, plugins = tmp_path / "cache", tmp_path / "plugins"
     old = add(cache / "blobs/sha256" / ("a" * 64), 500)
     add(cache / "blobs/sha256" / ("b" * 64), 100)
+    for name in "ab":
+        add(cache / "origins/sha256" / (name * 64), 500)
     partial = add(cache / "partial/x", 2 * DAY)
     add(cache / "partial/y", 10)
     tarball = add(plugins / "old.tar", 8 * DAY)
