@@ -2,6 +2,8 @@
 #include "CSystem.h"
 
 #include <link.h>
+#include <linux/netlink.h>
+#include <linux/rtnetlink.h>
 #include <malloc.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
@@ -180,4 +182,69 @@ static int forget_pages(struct dl_phdr_info *object, size_t size, void *unused) 
 
 void cz_forget_program_pages(void) {
     dl_iterate_phdr(forget_pages, NULL);
+}
+
+int cz_is_delivered_here(const struct sockaddr *address) {
+    struct {
+        struct nlmsghdr header;
+        struct rtmsg route;
+        char attributes[RTA_SPACE(sizeof(struct in6_addr))];
+    } request;
+    union {
+        struct nlmsghdr header;
+        char bytes[4096];
+    } answer;
+    const void *destination;
+    size_t size;
+    if (address->sa_family == AF_INET) {
+        destination = &((const struct sockaddr_in *)address)->sin_addr;
+        size = sizeof(struct in_addr);
+    } else if (address->sa_family == AF_INET6) {
+        destination = &((const struct sockaddr_in6 *)address)->sin6_addr;
+        size = sizeof(struct in6_addr);
+    } else {
+        errno = EAFNOSUPPORT;
+        return -1;
+    }
+    memset(&request, 0, sizeof request);
+    request.header.nlmsg_len = NLMSG_LENGTH(sizeof request.route) + RTA_SPACE(size);
+    request.header.nlmsg_type = RTM_GETROUTE;
+    request.header.nlmsg_flags = NLM_F_REQUEST;
+    request.route.rtm_family = (unsigned char)address->sa_family;
+    request.route.rtm_dst_len = (unsigned char)(size * 8);
+    struct rtattr *attribute = (struct rtattr *)request.attributes;
+    attribute->rta_type = RTA_DST;
+    attribute->rta_len = (unsigned short)RTA_LENGTH(size);
+    memcpy(RTA_DATA(attribute), destination, size);
+
+    int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
+    if (fd < 0) return -1;
+    // The answer is there as soon as the request has been sent.
+    ssize_t n = send(fd, &request, request.header.nlmsg_len, 0);
+    if (n >= 0) n = recv(fd, answer.bytes, sizeof answer.bytes, MSG_DONTWAIT);
+    int error = errno;
+    close(fd);
+    if (n < 0) {
+        errno = error;
+        return -1;
+    }
+    if (!NLMSG_OK(&answer.header, (size_t)n)) {
+        errno = EPROTO;
+        return -1;
+    }
+    // There is no route.
+    if (answer.header.nlmsg_type == NLMSG_ERROR) return 0;
+    if (answer.header.nlmsg_type != RTM_NEWROUTE) {
+        errno = EPROTO;
+        return -1;
+    }
+    switch (((const struct rtmsg *)NLMSG_DATA(&answer.header))->rtm_type) {
+    case RTN_LOCAL:
+    case RTN_BROADCAST:
+    case RTN_ANYCAST:
+    case RTN_MULTICAST:
+        return 1;
+    default:
+        return 0;
+    }
 }

@@ -45,9 +45,12 @@ struct Destination {
 
     /// - Throws: ``HTTPError`` for an address that is denied.
     static func judge(_ address: NetworkAddress, of name: String) throws(HTTPError) {
-        guard let scope = LocalScope(of: address, own: NetworkAddress.ofThisDevice()) else {
-            return
+        guard let own = NetworkAddress.ofThisDevice() else {
+            throw HTTPError(
+                .addressDenied(host: name),
+                "cannot connect to \(name): the addresses of this device are not known")
         }
+        guard let scope = LocalScope(of: address, own: own) else { return }
         throw denial("\(address)", scope, of: name)
     }
 

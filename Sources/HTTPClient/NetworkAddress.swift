@@ -41,10 +41,10 @@ public struct NetworkAddress: Hashable, Sendable, CustomStringConvertible {
         self.init(address, length: Int(list.pointee.ai_addrlen))
     }
 
-    /// The addresses of this device, on whichever interface.
-    static func ofThisDevice() -> Set<NetworkAddress> {
+    /// The addresses of this device, on whichever interface; nil when they cannot be found out.
+    static func ofThisDevice() -> Set<NetworkAddress>? {
         var list: UnsafeMutablePointer<ifaddrs>?
-        guard getifaddrs(&list) == 0 else { return [] }
+        guard getifaddrs(&list) == 0 else { return nil }
         defer { freeifaddrs(list) }
         var addresses: Set<NetworkAddress> = []
         var next = list

@@ -1,4 +1,5 @@
 import CCurl
+import CSystem
 import Glibc
 import ServerAddress
 import SystemIO
@@ -228,6 +229,10 @@ final class Transfer {
         else { return cz_curl_socket_bad }
         do throws(HTTPError) {
             try Destination.judge(network, of: destination.name)
+            // Also those that no interface has, "ip route add local".
+            guard cz_is_delivered_here(socketAddress) == 0 else {
+                throw Destination.denial("\(network)", .device, of: destination.name)
+            }
         } catch {
             denial = error
             return cz_curl_socket_bad

@@ -123,6 +123,22 @@ def test_the_addresses_of_the_device(guarded, victim):
     assert victim.connections == []
 
 
+def test_addresses_that_are_routed_to_the_device(guarded, victim):
+    """Which no interface has."""
+    victim.connections.clear()
+    for network, host in ("198.51.100.0/24", "198.51.100.9"), ("2001:db8:9::/64", "[2001:db8:9::9]"):
+        subprocess.run(["ip", "route", "add", "local", network, "dev", "lo"], check=True)
+        try:
+            with socket.create_connection((host.strip("[]"), victim.port)):
+                wait_until(lambda: victim.connections, "the route to lead here")
+            victim.connections.clear()
+            code, text = refused(guarded, path=f"{host}:{victim.port}/x.tar", protocol="HTTP")
+        finally:
+            subprocess.run(["ip", "route", "del", "local", network, "dev", "lo"], check=True)
+        assert code is Code.PERMISSION_DENIED and "an address of this device" in text, text
+    assert victim.connections == []
+
+
 def test_the_message_says_what_and_how_to_allow_it(guarded, victim):
     code, text = refused(guarded, path=f"127.1:{victim.port}/x.tar", protocol="HTTP")
     assert code is Code.PERMISSION_DENIED

@@ -57,6 +57,10 @@ int cz_getsockname(int fd, struct sockaddr *address, socklen_t *length);
 
 int cz_accept(int fd);
 
+/// Whether the kernel delivers what is sent to an address to this machine: as one of its own, or as
+/// broadcast, anycast or multicast (rtnetlink(7), RTM_GETROUTE). -1 where it cannot be asked.
+int cz_is_delivered_here(const struct sockaddr *address);
+
 /// open(2) with O_TMPFILE: a file without a name in `folder`, for reading and writing.
 int cz_open_unnamed(const char *folder);
 
