@@ -383,3 +383,87 @@ def test_apply_decides_by_itself(upgrades):
         result = upgrades.result.read_text()
         assert done.returncode == 1 and "state=failed" in result and said in result, done.stderr
     assert not (upgrades.result.parent / "log").exists()
+
+
+# --- Installing for real, with a database of packages of the test's own ---
+
+
+class Machine:
+    """The tests' machine, as far as dpkg and apt see it: nothing is installed but what the test
+    installs, which are packages without files."""
+
+    FOLDERS = ["lib/dpkg/info", "lib/dpkg/updates", "lib/dpkg/triggers", "lib/apt/lists/partial",
+               "cache/apt/archives/partial", "log/apt"]
+
+    def __init__(self, upgrades):
+        self.upgrades, self.folder = upgrades, upgrades.folder / "var"
+        for name in self.FOLDERS:
+            (self.folder / name).mkdir(parents=True)
+        for name in "status", "available", "info/format":
+            (self.folder / "lib/dpkg" / name).write_text("1\n" if name == "info/format" else "")
+
+    def run(self, *command):
+        binds = "".join(f'mount --bind "$0/{name}" /var/{name} && '
+                        for name in ("lib/dpkg", "lib/apt", "cache/apt", "log"))
+        return subprocess.run(
+            ["unshare", "--mount", "sh", "-c", f'{binds} exec "$@"', self.folder, *command],
+            capture_output=True, text=True, timeout=120, env=os.environ | {
+                "CONTAINERZ_UPGRADE_KEYS": str(self.upgrades.keys),
+                "CONTAINERZ_UPGRADE_SETTINGS": str(self.upgrades.settings),
+                "CONTAINERZ_UPGRADE_INBOX": str(self.upgrades.inbox),
+                "CONTAINERZ_UPGRADE_STATE": str(self.upgrades.result.parent)})
+
+    def installed(self):
+        done = self.run("dpkg-query", "--show", "--showformat", "${Package} ${Version}\n")
+        return set(done.stdout.splitlines())
+
+    def apply(self, *paths, flag, identifier):
+        """What apply makes of packages that containerzd has handed over."""
+        folder = self.upgrades.inbox / "sets" / (identifier * 32)
+        folder.mkdir(parents=True)
+        for path in paths:
+            (folder / path.name).write_bytes(path.read_bytes())
+            (folder / f"{path.name}.sig").write_bytes(self.upgrades.sign(path.read_bytes()))
+        (self.upgrades.inbox / "request").write_text(f"{identifier * 32} {flag}\n")
+        done = self.run(PROGRAM, "apply")
+        result = self.upgrades.result.read_text()
+        assert f"id={identifier * 32}" in result, done.stderr
+        return result
+
+
+@pytest.fixture
+def machine(upgrades):
+    machine = Machine(upgrades)
+    first = [upgrades.package("cz-pull", "2.0"), upgrades.package("containerz-common", "2.0")]
+    assert "state=done" in machine.apply(*first, flag="no", identifier="1")
+    assert machine.installed() == {"cz-pull 2.0", "containerz-common 2.0"}
+    return machine
+
+
+def test_apply_installs_older_versions_where_both_want_it(machine, upgrades):
+    old = upgrades.package("cz-pull", "1.0"), upgrades.package("containerz-common", "3.0")
+    for identifier, flag, text, said in (
+            ("2", "no", "", "older than 2.0"), ("3", "yes", "", "allow-downgrade=yes"),
+            ("4", "no", "allow-downgrade=yes\n", "older than 2.0"),
+            ("5", "yes", "allow-downgrade=yes\nminimum-version=1.5\n", "minimum-version")):
+        upgrades.settings.write_text(text)
+        result = machine.apply(*old, flag=flag, identifier=identifier)
+        assert "state=failed" in result and said in result, result
+        # None of the set, although one of it is newer.
+        assert machine.installed() == {"cz-pull 2.0", "containerz-common 2.0"}
+    upgrades.settings.write_text("allow-downgrade=yes\nminimum-version=1.0\n")
+    assert "state=done" in machine.apply(*old, flag="yes", identifier="6")
+    assert machine.installed() == {"cz-pull 1.0", "containerz-common 3.0"}
+
+
+def test_a_failed_upgrade_is_taken_back_below_the_minimum(machine, upgrades):
+    """The minimum is of what comes, not of what was there."""
+    upgrades.settings.write_text("minimum-version=3.0\n")
+    script = upgrades.folder / "content-cz-pull/DEBIAN/postinst"
+    script.write_text('#!/bin/sh\n[ "$1" != configure ] || exit 1\n')
+    script.chmod(0o755)
+    broken = upgrades.package("cz-pull", "3.0")
+    result = machine.apply(broken, flag="no", identifier="7")
+    assert "state=failed" in result and "package=cz-pull 2.0" in result, result
+    assert "could not be put back" not in result
+    assert machine.installed() == {"cz-pull 2.0", "containerz-common 2.0"}
