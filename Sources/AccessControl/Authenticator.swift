@@ -1,3 +1,4 @@
+import Authorization
 import GRPCCore
 import GRPCTransport
 import SystemIO
@@ -35,18 +36,25 @@ public struct Authenticator {
         }
         if let certificate = peer.certificate {
             // gRPC proposal A43: URIs; without any, DNS names; without any, the subject.
-            let kinds = [certificate.uriNames, certificate.dnsNames, [certificate.subject]]
-            let names = kinds.first { !$0.isEmpty } ?? []
-            guard !kinds.joined().contains(where: Self.isOfAnotherKind) else {
+            let kinds = [
+                certificate.uriNames.map { PrincipalName(.uri, $0) },
+                certificate.dnsNames.map { PrincipalName(.dns, $0) },
+                [PrincipalName(.subject, certificate.subject)],
+            ]
+            // Refused as a whole: without the name, the certificate would have names of another
+            // kind, and deny rules would not see it.
+            if let name = kinds.joined().first(where: { !$0.isWellFormed }) {
                 throw RPCError(
                     code: .unauthenticated,
-                    message: "the client certificate has a name that only other proofs give")
+                    message: "the client certificate has an invalid \(name.kind.rawValue)")
             }
+            let names = kinds.first { !$0.isEmpty } ?? []
             return Principal(
                 .certificate, names, otherNames: kinds.joined().filter { !names.contains($0) })
         }
         if let credentials = peer.credentials {
-            return Principal(.unixPeer, ["unix:\(await users.name(of: credentials.userID))"])
+            let name = await users.name(of: credentials.userID)
+            return Principal(.unixPeer, [.init(.account, "unix:\(name)")])
         }
         guard requiresProof else { return .anonymous }
         throw RPCError(
@@ -54,11 +62,6 @@ public struct Authenticator {
             message: passwords == nil
                 ? "there is no client certificate"
                 : "there is neither a client certificate nor a username and password")
-    }
-
-    /// Who signs certificates does not say who has which account.
-    private static func isOfAnotherKind(_ name: String) -> Bool {
-        name.hasPrefix("unix:") || name.hasPrefix("user:")
     }
 
     private static func only(_ key: String, in metadata: Metadata) throws(RPCError) -> String? {

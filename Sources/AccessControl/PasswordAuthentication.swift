@@ -1,3 +1,4 @@
+import Authorization
 import COpenSSL
 import GRPCCore
 import SystemIO
@@ -46,7 +47,7 @@ public final class PasswordAuthentication {
     public func authenticate(
         _ name: String, _ password: String, from address: String
     ) async throws -> Principal {
-        let principal = Principal(.password, ["user:\(name)"])
+        let principal = Principal(.password, [.init(.user, "user:\(name)")])
         guard PasswordFile.isName(name), password.utf8.count <= Self.longestPassword,
             !password.utf8.contains(0)
         else { throw Self.refusal }

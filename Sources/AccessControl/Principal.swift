@@ -1,3 +1,5 @@
+import Authorization
+
 /// Who makes a request, as far as it was proved.
 public struct Principal: Hashable, Sendable, CustomStringConvertible {
     /// How it was proved.
@@ -12,11 +14,13 @@ public struct Principal: Hashable, Sendable, CustomStringConvertible {
 
     public var proof: Proof
     /// All names that policies may match; never empty but without a proof.
-    public var names: [String]
+    public var names: [PrincipalName]
     /// Further names, which only deny rules look at.
-    public var otherNames: [String]
+    public var otherNames: [PrincipalName]
 
-    public init(_ proof: Proof, _ names: [String], otherNames: [String] = []) {
+    public init(
+        _ proof: Proof, _ names: [PrincipalName], otherNames: [PrincipalName] = []
+    ) {
         self.proof = proof
         self.names = names
         self.otherNames = otherNames
@@ -25,5 +29,5 @@ public struct Principal: Hashable, Sendable, CustomStringConvertible {
     /// Nobody, on a device that asks for no proof.
     public static let anonymous = Principal(.none, [])
 
-    public var description: String { names.first ?? "anonymous" }
+    public var description: String { names.first?.text ?? "anonymous" }
 }

@@ -1,3 +1,4 @@
+import Authorization
 import GRPCCore
 import GRPCTransport
 import Synchronization
@@ -17,7 +18,7 @@ public final class PrincipalLoad: Sendable {
     func begin(_ record: CallRecord, of principal: Principal) throws(RPCError) {
         // Where nobody proves anything, an address is all there is.
         let name =
-            principal.names.first
+            principal.names.first?.text
             ?? PeerAddress.network(of: record.remotePeer, record.peer.credentials)
         let isAdmitted = counts.withLock { counts in
             guard counts[name, default: 0] < maximum else { return false }

@@ -3,11 +3,11 @@ import JSON
 /// What is asked: may this principal make this request?
 public struct AuthorizationRequest: Hashable, Sendable {
     /// The names that the peer has proved to have, on a unix socket those of its user; none for a
-    /// peer without a proof, and the empty one for a certificate without names.
-    public var principals: [String]
-    /// Further names it has proved, which deny rules look at as well: a certificate has several
-    /// kinds, and being denied by one of them is being denied.
-    public var otherNames: [String]
+    /// peer without a proof, and an empty subject for a certificate without names.
+    public var principals: [PrincipalName]
+    /// Further names that the peer has proved to have, which only deny rules look at: a
+    /// certificate has names of several kinds, and a deny rule for one of them denies the peer.
+    public var otherNames: [PrincipalName]
     /// `/SERVICE/METHOD`.
     public var path: String
     /// The request's text headers by their names in lower case, several values of one name
@@ -15,7 +15,7 @@ public struct AuthorizationRequest: Hashable, Sendable {
     public var headers: [String: String]
 
     public init(
-        principals: [String], otherNames: [String] = [], path: String,
+        principals: [PrincipalName], otherNames: [PrincipalName] = [], path: String,
         headers: [String: String] = [:]
     ) {
         self.principals = principals
@@ -61,11 +61,10 @@ public struct AuthorizationPolicy: Hashable, Sendable {
     }
 
     public func decide(_ request: AuthorizationRequest) -> AuthorizationDecision {
-        let names = request.principals + request.otherNames
-        if let rule = denyRules.first(where: { $0.matches(request, names) }) {
+        if let rule = denyRules.first(where: { $0.denies(request) }) {
             return .denied(by: rule.name)
         }
-        if let rule = allowRules.first(where: { $0.matches(request, request.principals) }) {
+        if let rule = allowRules.first(where: { $0.allows(request) }) {
             return .allowed(by: rule.name)
         }
         return .unmatched

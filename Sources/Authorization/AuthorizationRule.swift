@@ -4,7 +4,7 @@ import JSON
 struct AuthorizationRule: Hashable, Sendable {
     let name: String
     /// Any of them; nil for everybody.
-    private let principals: [StringMatcher]?
+    private let principals: [PrincipalMatcher]?
     /// Any of them; nil for every method.
     private let paths: [StringMatcher]?
     /// Each of them.
@@ -24,10 +24,10 @@ struct AuthorizationRule: Hashable, Sendable {
         }
         self.name = name
         var source = try reader.object("source")
-        principals = try Self.matchers(&source, "principals")
+        principals = try Self.matchers(&source, "principals", PrincipalMatcher.init(_:))
         try source?.finish()
         var request = try reader.object("request")
-        paths = try Self.matchers(&request, "paths")
+        paths = try Self.matchers(&request, "paths", StringMatcher.init(_:))
         headers = try Self.headers(&request)
         try request?.finish()
         try reader.finish()
@@ -35,15 +35,25 @@ struct AuthorizationRule: Hashable, Sendable {
 
     var hasEmptyList: Bool { principals?.isEmpty ?? false || paths?.isEmpty ?? false }
 
-    /// - Parameter names: those of the peer that count.
-    func matches(_ request: AuthorizationRequest, _ names: [String]) -> Bool {
-        if let principals {
-            guard
-                names.contains(where: { name in
-                    principals.contains { $0.matches(name) }
-                })
-            else { return false }
+    /// Whether the rule is about a request, as an allow rule: its patterns match names of their
+    /// own kind.
+    func allows(_ request: AuthorizationRequest) -> Bool {
+        matches(request) { pattern in request.principals.contains { pattern.matches($0) } }
+    }
+
+    /// Whether the rule is about a request, as a deny rule: its patterns match every name, by the
+    /// text alone.
+    func denies(_ request: AuthorizationRequest) -> Bool {
+        matches(request) { pattern in
+            request.principals.contains { pattern.matchesText(of: $0) }
+                || request.otherNames.contains { pattern.matchesText(of: $0) }
         }
+    }
+
+    private func matches(
+        _ request: AuthorizationRequest, _ isPeer: (PrincipalMatcher) -> Bool
+    ) -> Bool {
+        if let principals, !principals.contains(where: isPeer) { return false }
         if let paths, !paths.contains(where: { $0.matches(request.path) }) { return false }
         return headers.allSatisfy { header in
             guard let value = request.headers[header.key] else { return false }
@@ -51,19 +61,20 @@ struct AuthorizationRule: Hashable, Sendable {
         }
     }
 
-    private static func matchers(
-        _ reader: inout JSONObjectReader?, _ key: String
-    ) throws(JSONObjectReader.Failure) -> [StringMatcher]? {
+    private static func matchers<Matcher>(
+        _ reader: inout JSONObjectReader?, _ key: String, _ make: (String) -> Matcher?
+    ) throws(JSONObjectReader.Failure) -> [Matcher]? {
         guard let patterns = try reader?.strings(key), let reader else { return nil }
-        return try matchers(patterns, reader, key)
+        return try matchers(patterns, reader, key, make)
     }
 
-    private static func matchers(
-        _ patterns: [String], _ reader: JSONObjectReader, _ key: String
-    ) throws(JSONObjectReader.Failure) -> [StringMatcher] {
-        var matchers: [StringMatcher] = []
+    private static func matchers<Matcher>(
+        _ patterns: [String], _ reader: JSONObjectReader, _ key: String,
+        _ make: (String) -> Matcher?
+    ) throws(JSONObjectReader.Failure) -> [Matcher] {
+        var matchers: [Matcher] = []
         for (index, pattern) in patterns.enumerated() {
-            guard let matcher = StringMatcher(pattern) else {
+            guard let matcher = make(pattern) else {
                 throw reader.failure("\(key)[\(index)]", "has a '*' that is not at one end")
             }
             matchers.append(matcher)
@@ -85,7 +96,10 @@ struct AuthorizationRule: Hashable, Sendable {
             guard let values = try reader.strings("values"), !values.isEmpty else {
                 throw reader.failure("values", "is missing")
             }
-            headers.append(Header(key: key, values: try matchers(values, reader, "values")))
+            headers.append(
+                Header(
+                    key: key, values: try matchers(values, reader, "values", StringMatcher.init(_:))
+                ))
             try reader.finish()
         }
         return headers

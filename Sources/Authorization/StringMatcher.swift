@@ -27,6 +27,9 @@ struct StringMatcher: Hashable, Sendable {
         }
     }
 
+    /// The text behind a star at the beginning; nil for other patterns.
+    var suffix: String? { if case .suffix(let text) = kind { text } else { nil } }
+
     func matches(_ text: String) -> Bool {
         switch kind {
         // By bytes: two spellings of one character are two names.

@@ -3,9 +3,10 @@ import Glibc
 
 /// Who the peer's verified certificate says it is.
 public struct PeerCertificate: Hashable, Sendable {
-    /// The subject alternative names that are URIs, such as SPIFFE IDs, in their order.
+    /// The subject alternative names that are URIs, such as SPIFFE IDs, in their order. Nothing
+    /// says that they are valid.
     public var uriNames: [String]
-    /// The subject alternative names that are DNS names, in their order.
+    /// The subject alternative names that are DNS names, in their order. Likewise.
     public var dnsNames: [String]
     /// The subject's distinguished name as RFC 2253 writes it.
     public var subject: String
@@ -25,9 +26,8 @@ public struct PeerCertificate: Hashable, Sendable {
                 let text = cz_general_name_text(name, &isURI),
                 let bytes = ASN1_STRING_get0_data(text)
             else { continue }
+            // As it is, zero bytes included: the reader judges what is a name.
             let buffer = UnsafeBufferPointer(start: bytes, count: Int(ASN1_STRING_length(text)))
-            // A name with a zero byte in it pretends to be another, shorter one.
-            guard !buffer.contains(0) else { continue }
             let value = String(decoding: buffer, as: UTF8.self)
             if isURI != 0 { uriNames.append(value) } else { dnsNames.append(value) }
         }

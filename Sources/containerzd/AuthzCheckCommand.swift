@@ -18,7 +18,7 @@ struct AuthzCheckCommand: ParsableCommand {
     @Option(
         name: .customLong("principal"),
         help: ArgumentHelp(
-            "A name the peer has, such as spiffe://lab/containerz/read, user:NAME or unix:NAME.",
+            "A name of the peer: a URI, a DNS name, a subject, user:NAME or unix:NAME.",
             valueName: "name"))
     var principals: [String] = []
 
@@ -62,7 +62,9 @@ struct AuthzCheckCommand: ParsableCommand {
         }
         let path = method.hasPrefix("/") ? method : "/gnoi.containerz.Containerz/\(method)"
         switch authorization.decide(
-            AuthorizationRequest(principals: principals, path: path, headers: fields))
+            AuthorizationRequest(
+                principals: principals.map(PrincipalName.init(classifying:)), path: path,
+                headers: fields))
         {
         case .allowed(let rule): try StandardOutput.write("allowed by rule '\(rule)'\n")
         case .denied(let rule):

@@ -1,3 +1,4 @@
+import Authorization
 import GRPCCore
 import Testing
 
@@ -19,7 +20,10 @@ import Testing
 
     @Test("Its own are counted until they are over")
     func places() throws {
-        let (alice, bob) = (Principal(.password, ["user:a"]), Principal(.password, ["user:b"]))
+        let (alice, bob) = (
+            Principal(.password, [.init(.user, "user:a")]),
+            Principal(.password, [.init(.user, "user:b")])
+        )
         let first = try begin(alice)
         _ = try begin(alice, from: "192.0.2.2")
         let error = #expect(throws: RPCError.self) { _ = try begin(alice) }
