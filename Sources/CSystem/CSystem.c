@@ -5,10 +5,12 @@
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
 #include <malloc.h>
+#include <stdio.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/vfs.h>
+#include <sys/xattr.h>
 
 struct epoll_event cz_epoll_event(uint32_t events, uint64_t token) {
     struct epoll_event event;
@@ -124,6 +126,24 @@ int cz_set_pipe_size(int fd, int size) {
 
 int cz_open(const char *path, int flags, mode_t mode) {
     return open(path, flags, mode);
+}
+
+int cz_open_step(int folder, const char *name) {
+    const int flags = O_PATH | O_NOFOLLOW | O_CLOEXEC;
+    // With O_DIRECTORY the kernel mounts what is mounted on demand.
+    int fd = openat(folder, name, flags | O_DIRECTORY);
+    return fd < 0 && errno == ENOTDIR ? openat(folder, name, flags) : fd;
+}
+
+int cz_open_at(int folder, const char *name, int flags) {
+    return openat(folder, name, flags | O_NOFOLLOW | O_CLOEXEC);
+}
+
+int cz_has_acl(int fd) {
+    // By name: fgetxattr(2) does not take descriptors of cz_open_step.
+    char path[64];
+    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+    return getxattr(path, "system.posix_acl_access", NULL, 0) > 0;
 }
 
 int cz_get_option(int fd, int level, int name, int *value) {

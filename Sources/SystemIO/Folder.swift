@@ -21,17 +21,18 @@ public struct Folder: Hashable, Sendable {
     /// A folder that is there; where it is not, using it fails.
     public init(existing path: String) { self.path = path }
 
-    /// Makes sure that nobody but root and this program's user can put anything in it.
+    /// Makes sure that only root and this program's user can change what is in the folder, or
+    /// put another folder in its place.
     ///
-    /// - Throws: `SystemError` with EPERM.
+    /// - Throws: `SystemError` with EPERM, on the folder that others can change.
     public func requireOwn() throws(SystemError) {
-        var status = stat()
-        try check("stat", on: path) { stat(path, &status) }
-        let isOwn = status.st_uid == 0 || status.st_uid == geteuid()
-        let othersMayWrite =
-            status.st_mode & S_IWOTH != 0 || status.st_mode & S_IWGRP != 0 && status.st_gid != 0
-        guard isOwn, !othersMayWrite else {
-            throw SystemError("checking that nobody else may write there", on: path, code: EPERM)
+        do throws(TrustedPath.Objection) {
+            guard try !TrustedPath.isSharedFolder(path) else {
+                throw TrustedPath.Objection(place: path, reason: "", isFinal: true)
+            }
+        } catch {
+            throw SystemError(
+                "checking that nobody else may write there", on: error.place, code: EPERM)
         }
     }
 

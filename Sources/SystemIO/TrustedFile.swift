@@ -1,8 +1,11 @@
 import CSystem
 import Glibc
 
-/// A file that a program's security rests on: nobody but root and the program's own user may
-/// have a hand in it.
+/// A file that a program's security rests on: nobody but root and the program's own user may be
+/// able to change it, or to put another file in its place.
+///
+/// The folders that its path leads through are judged as well, symbolic links followed. A folder
+/// with the sticky bit, such as /tmp, may be writable by everybody.
 public enum TrustedFile {
     public enum Content: Sendable {
         /// Everybody may read it.
@@ -31,7 +34,8 @@ public enum TrustedFile {
         }
     }
 
-    /// Looks at a file that a library will read by itself.
+    /// Checks a file that a library will read by itself. No other user can exchange it in between,
+    /// since none can change a folder on the way to it.
     ///
     /// - Throws: ``Refusal``.
     public static func check(_ path: String, _ content: Content) throws(Refusal) {
@@ -40,29 +44,35 @@ public enum TrustedFile {
 
     private static func open(_ path: String, _ content: Content) throws(Refusal) -> Descriptor {
         let reason: String
-        do throws(SystemError) {
-            // Without waiting, since it may turn out to be a pipe.
-            let file = try Descriptor.open(path, O_RDONLY | O_NONBLOCK)
+        do throws(TrustedPath.Objection) {
+            let file = try TrustedPath.openFile(path)
             let number = file.number
             var status = stat()
-            try SystemIO.check("fstat", on: path) { fstat(number, &status) }
-            guard let objection = objection(to: status, content) else { return file }
-            reason = objection
+            if fstat(number, &status) != 0 {
+                reason = SystemError("fstat").reason
+            } else if let objection = objection(to: status, number, content) {
+                reason = objection
+            } else {
+                return file
+            }
         } catch {
-            reason = error.reason
+            reason = error.isFinal ? error.reason : "\(error.place): \(error.reason)"
         }
         throw Refusal(description: "\(path): \(reason)")
     }
 
-    private static func objection(to status: stat, _ content: Content) -> String? {
+    private static func objection(
+        to status: stat, _ number: CInt, _ content: Content
+    ) -> String? {
         if status.st_mode & S_IFMT != S_IFREG { return "it is not a file" }
-        if status.st_uid != 0, status.st_uid != geteuid() {
+        if !TrustedPath.isOwn(status) {
             return "it belongs to user \(status.st_uid), who could change it: chown it to root or "
                 + "to the user of this program"
         }
-        if status.st_mode & S_IWOTH != 0 { return "everybody may write to it: chmod o-w" }
-        if status.st_mode & S_IWGRP != 0, status.st_gid != 0 {
-            return "group \(status.st_gid) may write to it: chmod g-w"
+        switch TrustedPath.writers(of: status, number) {
+        case (let who, let remedy)?:
+            return "\(who == "every user" ? "everybody" : who) may write to it: \(remedy)"
+        case nil: break
         }
         if content == .secret, status.st_mode & S_IROTH != 0 {
             return "everybody may read it: chmod o-r"

@@ -113,6 +113,122 @@ import Testing
 }
 
 @Suite("Files that security rests on") struct TrustedFileTests {
+    /// A folder of this test's own below /tmp, with a file in it.
+    private func withFile(_ body: (_ folder: String, _ file: String) throws -> Void) throws {
+        let folder = "/tmp/trusted-\(UInt64.random(in: 0...UInt64.max))"
+        try FileManager.default.createDirectory(
+            atPath: "\(folder)/inner", withIntermediateDirectories: true,
+            attributes: [.posixPermissions: 0o755])
+        chmod(folder, 0o755)
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        let file = "\(folder)/inner/file"
+        try Data("x".utf8).write(to: URL(filePath: file))
+        chmod(file, 0o600)
+        try body(folder, file)
+    }
+
+    /// Why a file is refused; nil when it is read.
+    private func refusal(of path: String) -> String? {
+        do {
+            #expect(try TrustedFile.read(path, .secret) == [UInt8(ascii: "x")])
+            return nil
+        } catch {
+            return "\(error)"
+        }
+    }
+
+    @Test(
+        "refusesFoldersThatOthersCanChange",
+        arguments: [
+            (mode_t(0o755), nil as String?), (0o700, nil), (0o757, "chmod o-w"),
+            (0o1777, nil), (0o1757, nil),
+        ])
+    func folders(_ mode: mode_t, _ remedy: String?) throws {
+        try withFile { folder, file in
+            for changed in [folder, "\(folder)/inner"] {
+                chmod(changed, mode)
+                let refusal = refusal(of: file)
+                if let remedy {
+                    #expect(refusal?.hasSuffix("\(remedy) \(changed)") == true, "\(refusal ?? "")")
+                } else {
+                    #expect(refusal == nil)
+                }
+                chmod(changed, 0o755)
+            }
+        }
+    }
+
+    @Test("refusesLinksThroughFoldersThatOthersCanChange")
+    func links() throws {
+        try withFile { folder, file in
+            mkdir("\(folder)/open", 0o755)
+            chmod("\(folder)/open", 0o777)
+            // The link is what others can exchange, not the file.
+            symlink("../inner/file", "\(folder)/open/link")
+            symlink("open/link", "\(folder)/relative")
+            symlink("\(folder)/open", "\(folder)/absolute")
+            symlink("inner", "\(folder)/good")
+            for path in ["open/link", "relative", "absolute/link", "inner/../open/link"] {
+                #expect(refusal(of: "\(folder)/\(path)")?.hasSuffix("\(folder)/open") == true)
+            }
+            #expect(refusal(of: "\(folder)/good/file") == nil)
+            #expect(refusal(of: "\(folder)/good/../inner/./file") == nil)
+            // Where others can only add names, the link's owner counts.
+            chmod("\(folder)/open", 0o1777)
+            #expect(refusal(of: "\(folder)/relative") == nil)
+            if geteuid() == 0 {
+                lchown("\(folder)/open/link", 65534, 65534)
+                #expect(refusal(of: "\(folder)/relative")?.contains("65534") == true)
+            }
+            // Two links that lead to each other.
+            symlink("loop2", "\(folder)/loop1")
+            symlink("loop1", "\(folder)/loop2")
+            #expect(refusal(of: "\(folder)/loop1")?.contains("symbolic links") == true)
+        }
+    }
+
+    @Test("refusesFoldersAndGroupsOfOthers", .enabled(if: geteuid() == 0))
+    func owners() throws {
+        try withFile { folder, file in
+            chown("\(folder)/inner", 65534, 0)
+            #expect(refusal(of: file)?.hasSuffix("chown root \(folder)/inner") == true)
+            chown("\(folder)/inner", 0, 65534)
+            chmod("\(folder)/inner", 0o775)
+            #expect(refusal(of: file)?.hasSuffix("chmod g-w \(folder)/inner") == true)
+            chown("\(folder)/inner", 0, 0)
+            #expect(refusal(of: file) == nil)
+            // Even where it is sticky, its owner can rename what is in it.
+            chown("\(folder)/inner", 65534, 0)
+            chmod("\(folder)/inner", 0o1777)
+            #expect(refusal(of: file)?.hasSuffix("chown root \(folder)/inner") == true)
+        }
+    }
+
+    @Test("refusesSecondNamesInSharedFolders")
+    func secondNames() throws {
+        try withFile { folder, file in
+            mkdir("\(folder)/open", 0o755)
+            chmod("\(folder)/open", 0o1777)
+            link(file, "\(folder)/open/second")
+            #expect(refusal(of: "\(folder)/open/second")?.contains("several names") == true)
+            #expect(refusal(of: file) == nil)
+        }
+    }
+
+    @Test("judgesFoldersOfState")
+    func folderOfState() throws {
+        try withFile { folder, _ in
+            try Folder(existing: "\(folder)/inner").requireOwn()
+            for (changed, mode) in [(folder, mode_t(0o777)), ("\(folder)/inner", 0o1777)] {
+                chmod(changed, mode)
+                #expect(throws: SystemError.self) {
+                    try Folder(existing: "\(folder)/inner").requireOwn()
+                }
+                chmod(changed, 0o755)
+            }
+        }
+    }
+
     @Test(
         "Modes that let others in are refused",
         arguments: [

@@ -71,6 +71,14 @@ int cz_set_pipe_size(int fd, int size);
 
 int cz_open(const char *path, int flags, mode_t mode);
 
+/* Opens what a name in a folder stands for, without reading it: a symbolic link itself, not what it
+   leads to. A folder that is mounted on demand is mounted. */
+int cz_open_step(int folder, const char *name);
+/* openat(2) of an existing file; O_NOFOLLOW and O_CLOEXEC are always set. */
+int cz_open_at(int folder, const char *name, int flags);
+/* Whether an access control list, acl(5), says more than the file's mode. */
+int cz_has_acl(int fd);
+
 /// getsockopt(2) of an int.
 int cz_get_option(int fd, int level, int name, int *value);
 
