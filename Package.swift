@@ -177,7 +177,7 @@ let package = Package(
             ]),
         tests(of: "ContainerUpdate", ["SystemIO", "RuntimeAPI", "ContainerEngine", log]),
 
-        module("Daemon", ["SystemIO", "PrintableText", log]),
+        module("Daemon", ["SystemIO", "PrintableText", "JSON", log]),
         tests(of: "Daemon", [log]),
         module("Metrics", ["SystemIO", log]),
         tests(of: "Metrics", ["SystemIO", log]),

@@ -1,5 +1,6 @@
 import FoundationEssentials
 import Glibc
+import JSON
 import Logging
 import PrintableText
 import SystemIO
@@ -44,7 +45,7 @@ public struct DaemonLogHandler: LogHandler {
         if let provided = metadataProvider?.get(), !provided.isEmpty {
             fields.merge(provided) { own, _ in own }
         }
-        let pairs = fields.map { ($0.key, $0.value.description) }.sorted { $0.0 < $1.0 }
+        let pairs = fields.map { ($0.key, $0.value) }.sorted { $0.0 < $1.0 }
         let message = "\(event.message)"
         switch format {
         case .text: write(text(event.level, message, pairs))
@@ -53,8 +54,18 @@ public struct DaemonLogHandler: LogHandler {
         }
     }
 
+    private typealias Field = (key: String, value: Logger.MetadataValue)
+
+    /// What a field says in the formats that know no lists: a list is a field for each entry.
+    private static func texts(_ value: Logger.MetadataValue) -> [String] {
+        switch value {
+        case .array(let entries): entries.flatMap(texts)
+        case .string, .stringConvertible, .dictionary: [value.description]
+        }
+    }
+
     private func text(
-        _ level: Logger.Level, _ message: String, _ pairs: [(String, String)]
+        _ level: Logger.Level, _ message: String, _ pairs: [Field]
     ) -> [UInt8] {
         var line = ""
         line.reserveCapacity(Self.usualLength)
@@ -64,34 +75,53 @@ public struct DaemonLogHandler: LogHandler {
         if level != .info { line += "\(level): " }
         line += Self.escaped(message)
         for (key, value) in pairs {
-            line += " "
-            line += key
-            line += "="
-            line += Self.quoted(value)
+            for text in Self.texts(value) {
+                line += " "
+                line += key
+                line += "="
+                line += Self.quoted(text)
+            }
         }
         line += "\n"
         return Array(line.utf8)
     }
 
     private func json(
-        _ level: Logger.Level, _ message: String, _ pairs: [(String, String)]
+        _ level: Logger.Level, _ message: String, _ pairs: [Field]
     ) -> [UInt8] {
-        var object = Dictionary(pairs, uniquingKeysWith: { $1 })
-        object["time"] = Date.now.formatted(.iso8601.time(includingFractionalSeconds: true))
-        object["level"] = "\(level)"
-        object["program"] = label
-        object["message"] = message
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-        // Strings alone can always be encoded.
-        guard let line = try? encoder.encode(object) else { return [] }
+        var object = Dictionary(
+            pairs.map { ($0.key, Self.json($0.value)) }, uniquingKeysWith: { $1 })
+        object["time"] = .string(Date.now.formatted(Self.timeFormat))
+        object["level"] = .string("\(level)")
+        object["program"] = .string(label)
+        object["message"] = .string(message)
+        // Numbers that JSON has no words for are strings by now.
+        guard let line = try? CanonicalJSON.encode(JSONValue.object(object)) else { return [] }
         return printableJSON(Array(line)) + [UInt8(ascii: "\n")]
+    }
+
+    /// RFC 3339, in UTC.
+    private static let timeFormat = Date.ISO8601FormatStyle(includingFractionalSeconds: true)
+
+    private static func json(_ value: Logger.MetadataValue) -> JSONValue {
+        switch value {
+        case .string(let text): return .string(text)
+        case .array(let entries): return .array(entries.map(json))
+        case .dictionary(let fields): return .object(fields.mapValues(json))
+        case .stringConvertible(let value):
+            if let flag = value as? Bool { return .bool(flag) }
+            if let number = value as? any BinaryInteger, let exact = Int64(exactly: number) {
+                return .int(exact)
+            }
+            if let number = value as? Double, number.isFinite { return .double(number) }
+            return .string(value.description)
+        }
     }
 
     /// The journal's native protocol (systemd, "Native Journal Protocol"): a field a line, or,
     /// since a value may hold newlines, the name, a length and the value.
     private func journal(
-        _ level: Logger.Level, _ message: String, _ pairs: [(String, String)]
+        _ level: Logger.Level, _ message: String, _ pairs: [Field]
     ) -> [UInt8] {
         var record: [UInt8] = []
         record.reserveCapacity(Self.usualLength)
@@ -105,7 +135,9 @@ public struct DaemonLogHandler: LogHandler {
         add("MESSAGE".utf8, message)
         add("PRIORITY".utf8, "\(Self.priority(level))")
         add("SYSLOG_IDENTIFIER".utf8, label)
-        for (key, value) in pairs { add(Self.fieldName(key), value) }
+        for (key, value) in pairs {
+            for text in Self.texts(value) { add(Self.fieldName(key), text) }
+        }
         return record
     }
 

@@ -21,14 +21,16 @@ extension RuntimeService {
             // By another kind of key, say: none that a policy could name.
             logger.notice(
                 "signatures that came with an image are too large to be of use",
-                metadata: ["image": "\(image)", "count": "\(all.count - evidence.count)"])
+                metadata: [
+                    "image": "\(image)", "count": .stringConvertible(all.count - evidence.count),
+                ])
         }
         if !evidence.isEmpty {
             try await signatures.add(evidence, to: image) { policies.isGood($0, for: image) }
             signatures.keep(only: Set(images.compactMap { Digest($0.id) }))
             logger.info(
                 "signatures came with an image",
-                metadata: ["image": "\(image)", "count": "\(evidence.count)"])
+                metadata: ["image": "\(image)", "count": .stringConvertible(evidence.count)])
         }
         guard let name = try wanted.name?.familiar() else { return }
         do {

@@ -32,7 +32,8 @@ final class ConnectionLog {
 
     private func summarise() {
         summary = nil
-        logger.notice("more connections ended", metadata: ["suppressed": "\(suppressed)"])
+        logger.notice(
+            "more connections ended", metadata: ["suppressed": .stringConvertible(suppressed)])
         suppressed = 0
     }
 }

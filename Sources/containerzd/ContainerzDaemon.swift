@@ -175,7 +175,7 @@ struct ContainerzDaemon: ParsableCommand {
                 "serving",
                 metadata: [
                     "address": "\(endpoint.listener.address)",
-                    "tls": "\(endpoint.tls == nil ? "no" : "yes")",
+                    "tls": .stringConvertible(endpoint.tls != nil),
                 ])
         }
         // A little longer than the transport's own, which ends streams in good order.

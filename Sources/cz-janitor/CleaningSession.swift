@@ -116,13 +116,19 @@ final class CleaningSession {
 
     private func log(_ summary: CleaningSummary) {
         var fields: Logger.Metadata = [
-            "bytes": "\(summary.reclaimed)", "kept": "\(summary.kept)",
-            "needed": "\(summary.needed)", "failed": "\(summary.failed)",
+            "bytes": .stringConvertible(summary.reclaimed),
+            "kept": .stringConvertible(summary.kept),
+            "needed": .stringConvertible(summary.needed),
+            "failed": .stringConvertible(summary.failed),
         ]
         for kind in CleaningEntry.Kind.allCases {
-            if let count = summary.removed[kind] { fields["\(kind.rawValue)s"] = "\(count)" }
+            if let count = summary.removed[kind] {
+                fields["\(kind.rawValue)s"] = .stringConvertible(count)
+            }
         }
-        if let reached = summary.reachedLowWater { fields["low-water"] = "\(reached)" }
+        if let reached = summary.reachedLowWater {
+            fields["low-water"] = .stringConvertible(reached)
+        }
         if let failure = summary.runtimeFailure { fields["reason"] = "\(failure.message)" }
         logger.log(
             level: summary.isSuccess ? .info : .warning,

@@ -73,6 +73,44 @@ import Testing
         #expect(object["time"] != nil)
     }
 
+    @Test func writesNumbersAndListsAsSuch() throws {
+        let fields: Logger.Metadata = [
+            "count": .stringConvertible(3), "large": .stringConvertible(UInt64.max),
+            "ratio": .stringConvertible(1.5), "none": .stringConvertible(Double.nan),
+            "flag": .stringConvertible(true), "text": "4",
+            "list": .array(["a b", "c\nd"]), "empty": .array([]),
+        ]
+        struct Line: Decodable {
+            var count: Int
+            var large: String
+            var ratio: Double
+            var none: String
+            var flag: Bool
+            var text: String
+            var list: [String]
+            var empty: [String]
+            var time: String
+        }
+        let line = try JSONDecoder().decode(
+            Line.self, from: Data(Self.written(.json, "m", fields)))
+        #expect(line.count == 3 && line.ratio == 1.5 && line.flag && line.text == "4")
+        #expect(line.large == "18446744073709551615" && line.none == "nan")
+        #expect(line.list == ["a b", "c\nd"] && line.empty == [])
+        // RFC 3339: a date, a time and a zone.
+        let now = Date.now.timeIntervalSince1970
+        let time = try Date.ISO8601FormatStyle(includingFractionalSeconds: true).parse(line.time)
+        #expect((now - 60...now + 60).contains(time.timeIntervalSince1970))
+        #expect(line.time.hasSuffix("Z") && line.time.contains("T") && line.time.count == 24)
+
+        let text = String(decoding: Self.written(.text, "m", fields), as: UTF8.self)
+        #expect(
+            text == #"daemon: m count=3 flag=true large=18446744073709551615 list="a b" "#
+                + #"list="c\nd" none=nan ratio=1.5 text=4"# + "\n")
+        let journal = String(decoding: Self.written(.journal, "m", fields), as: UTF8.self)
+        #expect(journal.split(separator: "CONTAINERZ_LIST\n").count == 3)
+        #expect(journal.contains("c\nd") && !journal.contains("CONTAINERZ_EMPTY"))
+    }
+
     /// A name, a newline, the length in 8 bytes, the least first, the value and a newline.
     @Test func theJournalsFields() {
         let record = Self.written(
