@@ -41,6 +41,10 @@ public protocol ContainerEngine: UpdateEngine, CleaningEngine {
     func start(_ spec: ContainerSpec) async throws -> String
     func stop(container name: String, force: Bool, restart: Bool) async throws
     func remove(container name: String, force: Bool) async throws
+    /// What a container was given of the device; nil when it is gone, or was not started by us.
+    func grant(to container: String) async throws -> Grant?
+    /// What a container of this specification would be given.
+    func grant(of spec: ContainerSpec) async throws -> Grant?
 
     /// Checks that running containers have the folders of the device that they were admitted with,
     /// and looks again whenever a container is started, also by the engine itself.
@@ -67,6 +71,9 @@ public protocol ContainerEngine: UpdateEngine, CleaningEngine {
     func removePlugin(_ name: String) async throws
 
     /// Hands over what the container wrote, in order, until the log ends.
+    ///
+    /// - Throws: `RuntimeError.notPermitted` for a container that is not ours, unless the policy
+    ///   allows that.
     func logs(
         container name: String, follow: Bool,
         _ output: @EventLoop (ArraySlice<UInt8>) async throws -> Void

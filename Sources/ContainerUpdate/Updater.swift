@@ -142,9 +142,11 @@ public final class Updater {
     /// - Parameters:
     ///   - settings: what differs from the old container.
     ///   - detach: return once nothing speaks against it any more.
+    ///   - onPlan: told the new container's specification once it was validated.
     /// - Throws: `RuntimeError`, or `CancellationError`; then the old container is what remains.
     public func update(
-        _ instance: String, to image: ImageName, _ settings: ContainerSpec, detach: Bool
+        _ instance: String, to image: ImageName, _ settings: ContainerSpec, detach: Bool,
+        onPlan: @EventLoop (ContainerSpec) -> Void = { _ in }
     ) async throws {
         guard InstanceName.mayBeInstance(instance) else {
             throw RuntimeError.containerNotFound(name: instance)
@@ -166,6 +168,7 @@ public final class Updater {
         await aftercare.leave(plan.record.oldID, of: instance)
         // A task of its own, since the one that asked may be cancelled at any moment.
         let work = EventLoop.task { [self] in try await carryOut(plan.record, plan.spec) }
+        onPlan(plan.spec)
         guard !detach else { return }
         try await withTaskCancellationHandler {
             try await work.value

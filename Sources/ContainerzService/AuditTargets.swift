@@ -9,6 +9,11 @@ private func image(_ name: String, _ tag: String) -> String {
     tag.isEmpty ? name : "\(name):\(tag)"
 }
 
+/// An instance and what it is made of, each where there is one.
+private func instance(_ name: String, of thing: String) -> String {
+    [name, thing].filter { !$0.isEmpty }.joined(separator: " ")
+}
+
 extension Gnoi_Containerz_ImageTransfer: NamesTarget {
     var target: String { image(name, tag) }
 }
@@ -18,13 +23,11 @@ extension Gnoi_Containerz_RemoveImageRequest: NamesTarget {
 }
 
 extension Gnoi_Containerz_StartContainerRequest: NamesTarget {
-    var target: String {
-        instanceName.isEmpty ? image(imageName, tag) : "\(instanceName) \(image(imageName, tag))"
-    }
+    var target: String { instance(instanceName, of: image(imageName, tag)) }
 }
 
 extension Gnoi_Containerz_UpdateContainerRequest: NamesTarget {
-    var target: String { "\(instanceName) \(image(imageName, imageTag))" }
+    var target: String { instance(instanceName, of: image(imageName, imageTag)) }
 }
 
 extension Gnoi_Containerz_StopContainerRequest: NamesTarget {
@@ -48,7 +51,7 @@ extension Gnoi_Containerz_RemoveVolumeRequest: NamesTarget {
 }
 
 extension Gnoi_Containerz_StartPluginRequest: NamesTarget {
-    var target: String { "\(instanceName) \(name)" }
+    var target: String { instance(instanceName, of: name) }
 }
 
 extension Gnoi_Containerz_StopPluginRequest: NamesTarget {

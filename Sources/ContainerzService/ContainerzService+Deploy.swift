@@ -50,7 +50,10 @@ extension ContainerzService {
             throw await pipeline.abandon(error)
         }
         call.carryOut()
-        logger.info("deployed", metadata: ["image": "\(image.name.tagged)", "bytes": "\(size)"])
+        call.tell(of: image)
+        logger.info(
+            "deployed",
+            metadata: ["image": "\(image.name.tagged)", "bytes": .stringConvertible(size)])
         try await responses.write(
             .with {
                 $0.imageTransferSuccess = .with {

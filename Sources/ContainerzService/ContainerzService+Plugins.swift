@@ -1,6 +1,7 @@
 import FoundationEssentials
 import GNOI
 import GRPCCore
+import GRPCTransport
 import ImageStream
 import Logging
 import OCI
@@ -22,6 +23,7 @@ extension ContainerzService {
         let name = try PluginName(transfer.name, field: "image_transfer.name")
         let download =
             transfer.hasRemoteDownload ? try RemoteDownload(transfer, configuration.pull) : nil
+        if let download { call.note(["source": .text(download.auditText)]) }
         // There is no use in a tarball that this engine can do nothing with.
         _ = try await runtime.plugins()
         let size = download == nil ? Int64(clamping: transfer.imageSize) : 0
@@ -58,7 +60,8 @@ extension ContainerzService {
             throw download == nil ? failure : Self.dataLoss(failure)
         }
         call.carryOut()
-        logger.info("deployed", metadata: ["plugin": "\(name)", "bytes": "\(received)"])
+        logger.info(
+            "deployed", metadata: ["plugin": "\(name)", "bytes": .stringConvertible(received)])
         try await responses.write(
             .with {
                 $0.imageTransferSuccess = .with {

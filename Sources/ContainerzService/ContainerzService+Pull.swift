@@ -1,6 +1,7 @@
 import FoundationEssentials
 import GNOI
 import GRPCCore
+import GRPCTransport
 import ImageLoading
 import ImageStream
 import Logging
@@ -18,6 +19,7 @@ extension ContainerzService {
         _ responses: DeployResponses, _ call: CallInProgress
     ) async throws {
         let download = try RemoteDownload(transfer, configuration.pull)
+        call.note(["source": .text(download.auditText)])
         let free = try await runtime.info().storage?.free
         try deploys.admit(0, free: free)
         defer { deploys.release(0) }
@@ -32,8 +34,10 @@ extension ContainerzService {
             throw Self.dataLoss(await load.abandon(error))
         }
         call.carryOut()
+        call.tell(of: image)
         logger.info(
-            "fetched", metadata: ["image": "\(image.name.tagged)", "bytes": "\(image.size)"])
+            "fetched",
+            metadata: ["image": "\(image.name.tagged)", "bytes": .stringConvertible(image.size)])
         try await responses.write(
             .with {
                 $0.imageTransferSuccess = .with {

@@ -1,5 +1,6 @@
 import GNOI
 import GRPCCore
+import GRPCTransport
 import RuntimeAPI
 import SwiftProtobuf
 import SystemIO
@@ -7,7 +8,7 @@ import SystemIO
 extension ContainerzService {
     @EventLoop
     func updateContainer(
-        _ request: Gnoi_Containerz_UpdateContainerRequest
+        _ request: Gnoi_Containerz_UpdateContainerRequest, _ call: CallInProgress
     ) async throws -> Gnoi_Containerz_UpdateContainerResponse {
         try Self.requireName(request.instanceName, "instance_name")
         let image = try ImageName(
@@ -17,9 +18,12 @@ extension ContainerzService {
         params.imageName = ""
         params.tag = ""
         params.instanceName = ""
-        try await runtime.update(
-            request.instanceName, to: image, settings: try ContainerSpec(params),
-            detach: request.async)
+        let settings = try ContainerSpec(params)
+        call.note(settings.auditNotes)
+        call.note(["image": .text("\(image)"), "async": .flag(request.async)])
+        let grant = try await runtime.update(
+            request.instanceName, to: image, settings: settings, detach: request.async)
+        if let grant { call.note(grant.auditNotes) }
         return .with {
             $0.updateOk = .with {
                 $0.instanceName = request.instanceName

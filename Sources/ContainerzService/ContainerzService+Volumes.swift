@@ -9,9 +9,12 @@ import SystemIO
 extension ContainerzService {
     @EventLoop
     func createVolume(
-        _ request: Gnoi_Containerz_CreateVolumeRequest
+        _ request: Gnoi_Containerz_CreateVolumeRequest, _ call: CallInProgress
     ) async throws -> Gnoi_Containerz_CreateVolumeResponse {
-        let name = try await runtime.create(try VolumeSpec(request))
+        let spec = try VolumeSpec(request)
+        call.note(spec.auditNotes)
+        let name = try await runtime.create(spec)
+        call.tell(name)
         return .with { $0.name = name }
     }
 

@@ -1,6 +1,7 @@
 import FoundationEssentials
 import GNOI
 import GRPCCore
+import GRPCTransport
 import Logging
 import OCI
 import RuntimeAPI
@@ -27,7 +28,7 @@ public struct ContainerzService: RegistrableRPCService {
     /// The service's full name.
     public static let name = Gnoi_Containerz_Containerz.descriptor.fullyQualifiedService
 
-    private typealias Method = Gnoi_Containerz_Containerz.Method
+    typealias Method = Gnoi_Containerz_Containerz.Method
 
     /// Each has a thread and some megabytes.
     private static let maximumDeploys = 16
@@ -122,10 +123,14 @@ public struct ContainerzService: RegistrableRPCService {
 
     @EventLoop
     private func startContainer(
-        _ request: Gnoi_Containerz_StartContainerRequest
+        _ request: Gnoi_Containerz_StartContainerRequest, _ call: CallInProgress
     ) async throws -> Gnoi_Containerz_StartContainerResponse {
-        let name = try await runtime.start(try ContainerSpec(request))
-        return .with { $0.startOk = .with { $0.instanceName = name } }
+        let spec = try ContainerSpec(request)
+        call.note(spec.auditNotes)
+        let started = try await runtime.start(spec)
+        call.note(["instance": .text(started.name)])
+        if let grant = started.grant { call.note(grant.auditNotes) }
+        return .with { $0.startOk = .with { $0.instanceName = started.name } }
     }
 
     @EventLoop

@@ -13,11 +13,22 @@ extension RPCRouter {
         _ method: MethodDescriptor,
         _ handler: @escaping @Sendable @EventLoop (Input) async throws -> Output
     ) {
+        onUnary(method) { (request: Input, _: CallInProgress) in try await handler(request) }
+    }
+
+    /// - Parameter handler: is given the call as well.
+    mutating func onUnary<
+        Input: SwiftProtobuf.Message & LimitedRequest, Output: SwiftProtobuf.Message
+    >(
+        _ method: MethodDescriptor,
+        _ handler:
+            @escaping @Sendable @EventLoop (Input, CallInProgress) async throws -> Output
+    ) {
         register(method) { (messages: RPCAsyncSequence<Input, any Error>, writer, call) in
             let request = try await only(messages)
             call.tell(of: request)
             try request.checkLimits()
-            let response = try await handler(request)
+            let response = try await handler(request, call)
             call.carryOut()
             try await writer.write(response)
         }
@@ -30,11 +41,26 @@ extension RPCRouter {
         _ handler:
             @escaping @Sendable @EventLoop (Input, RPCWriter<Output>) async throws -> Void
     ) {
+        onServerStreaming(method) { (request: Input, writer, _: CallInProgress) in
+            try await handler(request, writer)
+        }
+    }
+
+    /// - Parameter handler: is given the call as well.
+    mutating func onServerStreaming<
+        Input: SwiftProtobuf.Message & LimitedRequest, Output: SwiftProtobuf.Message
+    >(
+        _ method: MethodDescriptor,
+        _ handler:
+            @escaping @Sendable @EventLoop (
+                Input, RPCWriter<Output>, CallInProgress
+            ) async throws -> Void
+    ) {
         register(method) { (messages: RPCAsyncSequence<Input, any Error>, writer, call) in
             let request = try await only(messages)
             call.tell(of: request)
             try request.checkLimits()
-            try await handler(request, writer)
+            try await handler(request, writer, call)
         }
     }
 
@@ -112,8 +138,17 @@ struct CallInProgress: Sendable {
 
     /// Says in the audit what the RPC is about.
     func tell(of request: Any) {
-        record?.target = (request as? any NamesTarget)?.target
+        tell((request as? any NamesTarget)?.target ?? "")
     }
+
+    /// Likewise, of something whose name is known by now.
+    func tell(_ target: String) { record?.target = target.isEmpty ? nil : target }
+
+    /// Adds to the audit.
+    func note(_ notes: [String: CallRecord.Note]) { record?.note(notes) }
+
+    /// Whether the caller may call another method, and so may see what that one takes.
+    func permits(_ method: MethodDescriptor) -> Bool { record?.permits(method) ?? false }
 }
 
 /// The request of an RPC that has just one.

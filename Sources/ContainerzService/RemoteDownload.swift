@@ -8,6 +8,12 @@ import ServerAddress
 /// gNOI common, RemoteDownload).
 struct RemoteDownload: Hashable, Sendable {
     var arguments: [String]
+    /// The last of them.
+    private var source = ""
+
+    /// What is fetched, without the query of a URL, which may be a password.
+    var auditText: String { String(source.prefix { !"?#".contains($0) }) }
+
     /// Goes to cz-pull's standard input.
     var password: String?
 
@@ -54,6 +60,7 @@ struct RemoteDownload: Hashable, Sendable {
         try addCredentials(download)
         // Whatever it looks like, it is no option.
         arguments += ["--", source]
+        self.source = source
     }
 
     /// The file on a server that is meant; nil when it is an image in a registry.

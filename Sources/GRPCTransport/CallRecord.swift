@@ -21,8 +21,9 @@ public final class CallRecord: ServerContext.TransportSpecific {
         var wasCarriedOut = false
         var isOver = false
         var endings: [@Sendable () -> Void] = []
-        var notes: [String: String] = [:]
+        var notes: [String: Note] = [:]
         var target: String?
+        var permission: (@Sendable (MethodDescriptor) -> Bool)?
     }
     private let state = Mutex(State())
 
@@ -30,6 +31,15 @@ public final class CallRecord: ServerContext.TransportSpecific {
     public struct Traffic: Hashable, Sendable {
         public var messages = 0
         public var bytes = 0
+    }
+
+    /// A value that an interceptor or a handler adds to a record.
+    public enum Note: Hashable, Sendable {
+        case text(String)
+        case list([String])
+        case integer(Int64)
+        case number(Double)
+        case flag(Bool)
     }
 
     init(
@@ -55,8 +65,8 @@ public final class CallRecord: ServerContext.TransportSpecific {
     public var wasCarriedOut: Bool { state.withLock { $0.wasCarriedOut } }
     /// Whether access control has let it in.
     var wasAdmitted: Bool { state.withLock { $0.wasAdmitted } }
-    /// What was added.
-    public var notes: [String: String] { state.withLock { $0.notes } }
+    /// What was added, by its name in the record.
+    public var notes: [String: Note] { state.withLock { $0.notes } }
 
     /// What the request is about, such as an instance or an image, once it is known.
     public var target: String? {
@@ -64,9 +74,25 @@ public final class CallRecord: ServerContext.TransportSpecific {
         set { state.withLock { $0.target = newValue } }
     }
 
-    /// Adds something that a handler or an interceptor knows.
+    /// Adds a text that a handler or an interceptor knows.
     public func note(_ key: String, _ value: String) {
-        state.withLock { $0.notes[key] = value }
+        note([key: .text(value)])
+    }
+
+    /// Adds what a handler or an interceptor knows; a note replaces the one of the same name.
+    public func note(_ notes: [String: Note]) {
+        state.withLock { $0.notes.merge(notes) { $1 } }
+    }
+
+    /// Says how to find out which other methods this caller may call.
+    public func decidePermissions(by decide: @escaping @Sendable (MethodDescriptor) -> Bool) {
+        state.withLock { $0.permission = decide }
+    }
+
+    /// Whether access control would let this caller call another method now; false while nothing
+    /// decides that.
+    public func permits(_ method: MethodDescriptor) -> Bool {
+        state.withLock(\.permission)?(method) ?? false
     }
 
     /// Says that access control lets it in; its connection is worth more from then on.

@@ -50,8 +50,13 @@ extension Runtime {
         public struct Reply: Codable, Hashable, Sendable {
             /// The instance name, made up when the request had none.
             public var name: String
+            /// What the container was given; nil when it was gone before that could be seen.
+            public var grant: Grant?
 
-            public init(name: String) { self.name = name }
+            public init(name: String, grant: Grant? = nil) {
+                self.name = name
+                self.grant = grant
+            }
         }
     }
 
@@ -112,7 +117,6 @@ extension Runtime {
 
     /// Replaces a container by one of another image, or leaves it as it is.
     public enum UpdateContainer: Method {
-        public typealias Reply = Nothing
         public typealias Failure = RuntimeError
         public static let name = "\(interface).UpdateContainer"
 
@@ -121,7 +125,7 @@ extension Runtime {
             public var image: ImageName
             /// What differs from the old container; its image and name are ignored.
             public var settings: ContainerSpec
-            /// Answer once the request was found to be sound.
+            /// Reply after the request was validated.
             public var detach: Bool
 
             public init(
@@ -143,6 +147,14 @@ extension Runtime {
             }
 
             private enum CodingKeys: CodingKey { case name, image, settings, detach }
+        }
+
+        public struct Reply: Codable, Hashable, Sendable {
+            /// What the new container was given, or with `detach` is to be given; nil when it was
+            /// gone before that could be seen.
+            public var grant: Grant?
+
+            public init(grant: Grant? = nil) { self.grant = grant }
         }
     }
 

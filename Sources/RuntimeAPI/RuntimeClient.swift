@@ -98,9 +98,9 @@ extension RuntimeClient {
         ).containers
     }
 
-    /// - Returns: the instance name.
-    public func start(_ spec: ContainerSpec) async throws -> String {
-        try await call(Runtime.StartContainer.self, .init(spec: spec)).name
+    /// - Returns: the instance name, and what the container was given.
+    public func start(_ spec: ContainerSpec) async throws -> Runtime.StartContainer.Reply {
+        try await call(Runtime.StartContainer.self, .init(spec: spec))
     }
 
     /// Stops a container, for good or to start it again.
@@ -119,12 +119,14 @@ extension RuntimeClient {
     }
 
     /// - Parameter settings: what differs from the old container.
+    /// - Returns: what the new container was given.
     public func update(
         _ name: String, to image: ImageName, settings: ContainerSpec, detach: Bool
-    ) async throws {
-        _ = try await call(
+    ) async throws -> Grant? {
+        try await call(
             Runtime.UpdateContainer.self,
-            .init(name: name, image: image, settings: settings, detach: detach))
+            .init(name: name, image: image, settings: settings, detach: detach)
+        ).grant
     }
 
     /// The volumes.

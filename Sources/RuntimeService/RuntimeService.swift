@@ -121,15 +121,17 @@ public struct RuntimeService {
         }
         service.answer(Runtime.StartContainer.self) { call in
             let spec = call.parameters.spec
-            let name = try await reservations.use(Self.things(of: spec)) {
+            let (name, grant) = try await reservations.use(Self.things(of: spec)) {
                 let name = try await updater.handOver(spec.name) {
                     try await engines.use { try await $0.start(spec) }
                 }
                 await noteUse(by: name)
-                return name
+                // It runs by now: that nothing more is known of it is no failure of the start.
+                let grant = try? await engines.use { try await $0.grant(to: name) }
+                return (name, grant)
             }
             logger.info("started", metadata: ["container": "\(name)"])
-            return .init(name: name)
+            return .init(name: name, grant: grant)
         }
         service.answer(Runtime.StopContainer.self) { call in
             let wanted = call.parameters
@@ -164,14 +166,20 @@ public struct RuntimeService {
             var things = Self.things(of: wanted.settings)
             things.images = Self.familiar([wanted.image])
             things.containers = [wanted.name]
-            try await reservations.use(things) {
+            let grant = try await reservations.use(things) {
                 // The old one's as well, which somebody may want to go back to.
                 await noteUse(by: wanted.name)
+                var planned: ContainerSpec?
                 try await updater.update(
-                    wanted.name, to: wanted.image, wanted.settings, detach: wanted.detach)
+                    wanted.name, to: wanted.image, wanted.settings, detach: wanted.detach
+                ) { planned = $0 }
                 await noteUse(by: wanted.name)
+                guard wanted.detach, let planned else {
+                    return try? await engines.use { try await $0.grant(to: wanted.name) }
+                }
+                return try? await engines.use { try await $0.grant(of: planned) }
             }
-            return Nothing()
+            return .init(grant: grant)
         }
         service.answer(Runtime.StreamLogs.self) { call in
             if call.parameters.follow {

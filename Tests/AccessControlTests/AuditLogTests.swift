@@ -1,3 +1,4 @@
+import FoundationEssentials
 import GRPCCore
 import Logging
 import Synchronization
@@ -44,6 +45,44 @@ import Testing
         let text = "e" + String(repeating: scalar, count: 10_000)
         let kept = AuditLog.shortened(text).utf8.count - "…".utf8.count
         #expect((AuditLog.longestText - 3...AuditLog.longestText).contains(kept))
+    }
+
+    @Test("boundsListsAndCountsWhatIsLeftOut")
+    func longLists() {
+        let entry = String(repeating: "x", count: 2000)
+        let fields = AuditLog.fields([
+            "binds": .list(Array(repeating: entry, count: 100)), "devices": .list(["/dev/null"]),
+            "empty": .list([]), "cpus": .number(0.5), "memory": .integer(7), "async": .flag(true),
+        ])
+        guard case .array(let binds)? = fields["binds"] else {
+            Issue.record("there is no list")
+            return
+        }
+        #expect(binds.count < 100 && !binds.isEmpty)
+        #expect(binds.allSatisfy { $0.description.utf8.count <= AuditLog.longestEntry + 3 })
+        // Nothing that is left out goes unsaid.
+        #expect(fields["omitted"]?.description == "\(100 - binds.count + 1)")
+        #expect(fields["empty"] == nil)
+        #expect(fields["cpus"]?.description == "0.5" && fields["memory"]?.description == "7")
+        #expect(fields["async"]?.description == "true")
+    }
+
+    @Test("saysWhenItWasWritten")
+    func time() throws {
+        let time = try #require(fields { $0.carryOut() }["time"])
+        let date = try Date.ISO8601FormatStyle(includingFractionalSeconds: true).parse(time)
+        #expect(abs(date.timeIntervalSinceNow) < 60)
+    }
+
+    @Test("permitsNothingWhileNobodyDecides")
+    func permissions() {
+        let method = MethodDescriptor(fullyQualifiedService: "s", method: "Other")
+        _ = fields { record in
+            #expect(!record.permits(method))
+            record.decidePermissions { $0.method == "Other" }
+            #expect(record.permits(method))
+            #expect(!record.permits(MethodDescriptor(fullyQualifiedService: "s", method: "M")))
+        }
     }
 
     @Test("What ended in the ordinary way has nothing to explain")
