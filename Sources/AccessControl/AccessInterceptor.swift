@@ -49,6 +49,9 @@ public struct AccessInterceptor: ServerInterceptor {
                 code: .permissionDenied,
                 message: "\(principal) may not call \(record.method.method)")
         }
+        record.decidePermissions { [policy, metadata = request.metadata] method in
+            policy.decide(principal, method, metadata).isAllowed
+        }
         record.admit()
         try load.begin(record, of: principal)
         var request = request

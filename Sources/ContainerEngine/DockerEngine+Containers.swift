@@ -81,7 +81,8 @@ extension DockerEngine {
         Container(
             id: summary.id, name: name(summary), image: names.name(of: summary),
             imageID: summary.imageID.map(ImageID.full) ?? "", state: state(summary),
-            labels: EngineLabel.visible(of: summary.labels ?? [:]), created: summary.created ?? 0)
+            labels: EngineLabel.visible(of: summary.labels ?? [:]), created: summary.created ?? 0,
+            managed: summary.labels?[EngineLabel.spec] != nil)
     }
 
     /// The container with exactly this name or id. (Engines also take the beginning of an id,

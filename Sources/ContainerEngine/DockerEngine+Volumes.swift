@@ -106,6 +106,7 @@ extension Volume {
             name: document.name, driver: document.driver ?? VolumeSpec.localDriver,
             options: document.options ?? [:],
             labels: EngineLabel.visible(of: document.labels ?? [:]),
-            created: document.created.flatMap(DockerEngine.unixTime)?.seconds ?? 0)
+            created: document.created.flatMap(DockerEngine.unixTime)?.seconds ?? 0,
+            managed: document.isOwn)
     }
 }

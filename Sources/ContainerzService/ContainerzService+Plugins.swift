@@ -172,10 +172,14 @@ extension ContainerzService {
 
     @EventLoop
     func listPlugins(
-        _ request: Gnoi_Containerz_ListPluginsRequest
+        _ request: Gnoi_Containerz_ListPluginsRequest, _ call: CallInProgress
     ) async throws -> Gnoi_Containerz_ListPluginsResponse {
         let plugins = try await runtime.plugins(named: request.instanceName)
-        return .with { $0.plugins = plugins.map(Self.response) }
+        // Its environment may hold secrets.
+        let showsConfig = call.permits(Method.StartPlugin.descriptor)
+        return .with { response in
+            response.plugins = plugins.map { Self.response($0, showsConfig: showsConfig) }
+        }
     }
 
     @EventLoop
@@ -203,11 +207,13 @@ extension ContainerzService {
         throw Self.noTarball(name)
     }
 
-    private static func response(_ plugin: Plugin) -> Gnoi_Containerz_Plugin {
+    private static func response(
+        _ plugin: Plugin, showsConfig: Bool
+    ) -> Gnoi_Containerz_Plugin {
         .with {
             $0.id = plugin.id
             $0.instanceName = plugin.name
-            $0.config = plugin.config
+            if showsConfig { $0.config = plugin.config }
             if let hash = plugin.digest.flatMap(hash) { $0.hash = hash }
         }
     }

@@ -32,10 +32,11 @@ extension ContainerzService {
 
     @EventLoop
     func listVolume(
-        _ request: Gnoi_Containerz_ListVolumeRequest
+        _ request: Gnoi_Containerz_ListVolumeRequest, _ call: CallInProgress
     ) async throws -> [Volume] {
-        try await runtime.volumes(
-            filters: Self.filters(request.filter.map { ($0.key, $0.value) }))
+        let filters = Self.filters(request.filter.map { ($0.key, $0.value) })
+        let view = ListView(call.permits(Method.CreateVolume.descriptor), filters)
+        return try await runtime.volumes(filters: filters).compactMap(view.shown)
     }
 
     static func response(_ volume: Volume) -> Gnoi_Containerz_ListVolumeResponse {

@@ -90,7 +90,7 @@ public struct ContainerzService: RegistrableRPCService {
 
     @EventLoop
     private func listImage(
-        _ request: Gnoi_Containerz_ListImageRequest
+        _ request: Gnoi_Containerz_ListImageRequest, _ call: CallInProgress
     ) async throws -> [Gnoi_Containerz_ListImageResponse] {
         let filters = Self.filters(request.filter.map { ($0.key, $0.value) })
         var responses: [Gnoi_Containerz_ListImageResponse] = []
@@ -135,11 +135,13 @@ public struct ContainerzService: RegistrableRPCService {
 
     @EventLoop
     private func listContainer(
-        _ request: Gnoi_Containerz_ListContainerRequest
+        _ request: Gnoi_Containerz_ListContainerRequest, _ call: CallInProgress
     ) async throws -> [Container] {
-        try await runtime.containers(
-            all: request.all, limit: Int(max(request.limit, 0)),
-            filters: Self.filters(request.filter.map { ($0.key, $0.value) }))
+        let filters = Self.filters(request.filter.map { ($0.key, $0.value) })
+        let view = ListView(call.permits(Method.StartContainer.descriptor), filters)
+        let containers = try await runtime.containers(
+            all: request.all, limit: view.limit(request.limit), filters: filters)
+        return Self.first(request.limit, of: containers.compactMap(view.shown))
     }
 
     @EventLoop

@@ -71,14 +71,16 @@ extension RPCRouter {
         Output: SwiftProtobuf.Message
     >(
         _ method: MethodDescriptor, _ listings: Listings,
-        _ list: @escaping @Sendable @EventLoop (Input) async throws -> [Listed],
+        _ list: @escaping @Sendable @EventLoop (Input, CallInProgress) async throws -> [Listed],
         _ respond: @escaping @Sendable (Listed) -> Output
     ) {
         register(method) { (messages: RPCAsyncSequence<Input, any Error>, writer, call) in
             let request = try await only(messages)
             call.tell(of: request)
             try request.checkLimits()
-            let listed = try await listings.run(of: call.principal) { try await list(request) }
+            let listed = try await listings.run(of: call.principal) {
+                try await list(request, call)
+            }
             // A few at a time, so that other clients are served in between.
             var start = 0
             while start < listed.count {

@@ -19,10 +19,12 @@ public struct Container: Codable, Hashable, Sendable {
     public var labels: [String: String]
     /// In seconds since 1970.
     public var created: Int64
+    /// Whether it was started through this interface; nil when the service does not say.
+    public var managed: Bool?
 
     public init(
         id: String, name: String, image: ImageName?, imageID: String, state: State,
-        labels: [String: String] = [:], created: Int64 = 0
+        labels: [String: String] = [:], created: Int64 = 0, managed: Bool? = nil
     ) {
         self.id = id
         self.name = name
@@ -31,5 +33,6 @@ public struct Container: Codable, Hashable, Sendable {
         self.state = state
         self.labels = labels
         self.created = created
+        self.managed = managed
     }
 }

@@ -8,16 +8,19 @@ public struct Volume: Codable, Hashable, Sendable {
     public var labels: [String: String]
     /// In seconds since 1970; 0 when the engine does not tell.
     public var created: Int64
+    /// Whether it was made through this interface; nil when the service does not say.
+    public var managed: Bool?
 
     public init(
         name: String, driver: String, options: [String: String] = [:],
-        labels: [String: String] = [:], created: Int64 = 0
+        labels: [String: String] = [:], created: Int64 = 0, managed: Bool? = nil
     ) {
         self.name = name
         self.driver = driver
         self.options = options
         self.labels = labels
         self.created = created
+        self.managed = managed
     }
 }
 
