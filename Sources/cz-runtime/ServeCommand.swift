@@ -28,7 +28,7 @@ struct ServeCommand: ParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "Whose members may connect to it; \(usualGroup) when not given and there is one.",
+            "Group whose members can connect to the socket (default: \(usualGroup) if it exists).",
             valueName: "group"))
     var socketGroup: String?
 
@@ -60,7 +60,7 @@ struct ServeCommand: ParsableCommand {
     @Option(help: "How to write the log: text, json or journal.")
     var logFormat: LogFormat?
 
-    private static let usualGroup = "containerz"
+    private static let usualGroup = "containerz-runtime"
 
     func validate() throws {
         if let socketGroup, UserGroup.identifier(of: socketGroup) == nil {

@@ -119,6 +119,31 @@ def test_first_start(box, archive):
                      "cz", "--target", "unix:/run/containerz/containerzd.sock", "image", "list",
                      check=False)
     assert denied.returncode == 77, denied.stderr
+    assert_sockets_are_apart(box)
+
+
+def as_member(box, *command):
+    """Runs a command as somebody in the group of containerzd's socket."""
+    return box.run("setpriv", "--reuid", "nobody", "--regid", "nogroup", "--groups", "containerz",
+                   *command, check=False)
+
+
+def assert_sockets_are_apart(box):
+    """Members of the group containerz reach containerzd, and not cz-runtime."""
+    owners = box.output("stat", "--format=%U:%G %a", "/run/containerz/runtime.sock",
+                        "/run/containerz/containerzd.sock").splitlines()
+    assert owners == ["root:containerz-runtime 660", "root:containerz 660"]
+    # 77: containerzd answered, and knows who it is.
+    assert as_member(box, "cz", "--target", "unix:/run/containerz/containerzd.sock", "image",
+                     "list").returncode == 77
+    done = as_member(box, "cz-runtime", "call", "GetInfo")
+    assert done.returncode == 69 and "ermission denied" in done.stderr, done.stderr
+    # Who is in the group: the two services alone.
+    for unit in "containerzd", "cz-janitor":
+        assert box.output("systemctl", "show", "--property=SupplementaryGroups", "--value",
+                          unit).strip() == "containerz-runtime"
+    assert box.output("getent", "group", "containerz-runtime").strip().endswith(":")
+    assert box.cz("image", "list").returncode == 0
 
 
 def test_units_are_confined(box):
@@ -226,6 +251,41 @@ def test_an_upgrade_under_load(installed, archive, tmp_path):
     wait_for_one("pkg-updated")
     operator.cz("container", "remove", "--force", "pkg-updated")
     operator.cz("container", "remove", "--force", "pkg-kept")
+
+
+def one_group(name, content):
+    """Packages as they were when both sockets had one group."""
+    control = content / "DEBIAN/control"
+    control.write_text(re.sub(r"(containerz\S*|cz\S*) \(>= [^)]*\)", r"\1", control.read_text()))
+    for file in content.glob("lib/systemd/system/*"):
+        text = re.sub(r"^SupplementaryGroups=.*\n", "", file.read_text(), flags=re.M)
+        file.write_text(text.replace("SocketGroup=containerz-runtime", "SocketGroup=containerz"))
+    for file in content.glob("usr/lib/sysusers.d/*"):
+        file.write_text(re.sub(r"^g .*\n", "", file.read_text(), flags=re.M))
+    # What the scripts did beside starting services is what they do now.
+    for file in content.glob("DEBIAN/post*"):
+        file.write_text(file.read_text().replace("chgrp containerz", "true"))
+
+
+def test_an_upgrade_from_one_group(box, tmp_path):
+    """The runtime's socket changes its group while it stays open, and back with the old version."""
+    older = newer_packages(tmp_path, "0.0.1", change=one_group)
+    box.run("mkdir", "/older")
+    for path in older:
+        box.copy_in(path, f"/older/{path.name}")
+
+    def socket():
+        return box.output("stat", "--format=%G", "/run/containerz/runtime.sock").strip()
+    box.run("sh", "-c", "DEBIAN_FRONTEND=noninteractive dpkg --install /older/*.deb")
+    wait_until(lambda: all(box.is_active(unit) for unit in DAEMONS), "the daemons")
+    assert socket() == "containerz" and box.cz("image", "list").returncode == 0
+    box.run("sh", "-c", "DEBIAN_FRONTEND=noninteractive dpkg --install /packages/*.deb")
+    wait_until(lambda: all(box.is_active(unit) for unit in DAEMONS), "the daemons")
+    assert_sockets_are_apart(box)
+    box.run("sh", "-c", "DEBIAN_FRONTEND=noninteractive dpkg --install --force-downgrade "
+                        "/older/*.deb")
+    wait_until(lambda: all(box.is_active(unit) for unit in DAEMONS), "the daemons")
+    assert socket() == "containerz" and box.cz("image", "list").returncode == 0
 
 
 @pytest.fixture(scope="session")
@@ -449,6 +509,8 @@ def test_a_reboot(installed, archive):
 def test_removal_and_purge(box):
     box.install(*packages())
     box.run("touch", "/var/lib/containerz/here", "/var/lib/containerzd/here")
+    box.run("touch", *(f"/etc/containerz/tls/{name}" for name in (
+        "server.key", "server.pem", "client-ca.pem")))
     names = [path.name.split("_")[0] for path in packages()]
     box.run("dpkg", "--remove", *names)
     assert box.run("test", "-e", "/etc/containerz/authz.json").returncode == 0
@@ -461,6 +523,13 @@ def test_removal_and_purge(box):
     # Once more, as after a change of mind.
     box.install(*packages())
     assert all(box.is_active(unit) for unit in DAEMONS)
+    # What the tools did not make stays, and is named; no private key of theirs is among it.
+    box.run("touch", "/etc/containerz/tls/server.key", "/etc/containerz/tls/old.key",
+            "/etc/containerz/policy.json")
+    done = box.run("dpkg", "--purge", *names)
+    assert "/etc/containerz/tls/old.key" in done.stderr
+    assert "/etc/containerz/policy.json" in done.stderr
+    assert "server.key" not in box.output("find", "/etc/containerz")
 
 
 NEEDED = {
