@@ -34,7 +34,8 @@ final class ClientStream {
         switch state {
         case .idle: settle(.failed(error))
         case .open(let stream):
-            if !(stream.hasReceivedStatus && stream.hasEnded) {
+            // Messages that wait for the server's window are of no use after its answer.
+            if !(stream.hasReceivedStatus && stream.hasHandedOverAll) {
                 connection.reset(stream, errorCode: HTTP2ErrorCode.cancel, error)
             }
             stream.discardInbound()

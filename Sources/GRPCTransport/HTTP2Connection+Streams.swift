@@ -34,6 +34,12 @@ extension HTTP2Connection {
         scheduleFlush()
     }
 
+    /// Ends a stream that has no DATA waiting.
+    func sendTrailers(_ stream: HTTP2Stream, _ trailers: HeaderList) {
+        session.submitTrailers(stream: stream.identifier, trailers)
+        scheduleFlush()
+    }
+
     /// Breaks a stream off; those who wait on it learn of `error`.
     func reset(_ stream: HTTP2Stream, errorCode: UInt32, _ error: RPCError) {
         guard !stream.isClosed else { return }

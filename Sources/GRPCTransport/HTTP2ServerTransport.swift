@@ -63,9 +63,9 @@ public struct HTTP2ServerTransport: ServerTransport {
         /// ever. It ends with DEADLINE_EXCEEDED, and what it held goes to others. A device whose
         /// link is gone for minutes should not have to begin an image anew.
         public var requestTimeout: Duration? = .seconds(300)
-        /// How long something to be sent may wait without any of it going out; nil for ever. A
-        /// person who reads logs in a pager stops reading for minutes; what waits meanwhile is
-        /// bounded.
+        /// How long something to be sent may wait without 16 KiB of it, or all that is left, going
+        /// out; nil for no limit. A person who reads logs in a pager stops reading for minutes; what
+        /// waits meanwhile is bounded.
         public var stallTimeout: Duration? = .seconds(300)
         /// Streams broken off by the peer, or because of it. A client that goes away cancels as
         /// many as it has at once; nobody cancels 50 calls a second for long.

@@ -18,6 +18,9 @@ final class HTTP2Stream {
     /// Bytes that may wait to be sent before a writer is held up. Enough to fill a few frames
     /// while the writer makes the next message.
     private static let highWaterMark = 64 << 10
+    /// Bytes that must go out, unless nothing is left, for a stream to count as not stalled: one
+    /// full frame. A peer that opens its window a byte at a time makes no progress.
+    private static let minimumProgress = 16 << 10
 
     let identifier: Int32
     private weak var connection: HTTP2Connection?
@@ -43,9 +46,11 @@ final class HTTP2Stream {
     private var outbound = OutboundMessages()
     private var writers: [CheckedContinuation<Void, any Error>] = []
 
-    /// Since when there is something to send of which nothing has gone out; nil when there is
-    /// nothing, however long the RPC is silent.
+    /// When the DATA that waits to be sent last made progress; nil while none waits, however long
+    /// the RPC is silent.
     private(set) var outputWaitsSince: ContinuousClock.Instant?
+    /// Bytes sent since then.
+    private var sentSinceProgress = 0
     /// What the connection believes this stream to hold.
     private var reported = 0
 
@@ -219,6 +224,15 @@ final class HTTP2Stream {
         }
     }
 
+    /// Whether our side has been handed over completely, so that nothing of it waits for the
+    /// peer's window.
+    var hasHandedOverAll: Bool {
+        if case .closed = sending { true } else { false }
+    }
+
+    /// Whether DATA waits to be sent, for instance for the peer's window.
+    var hasPendingData: Bool { outbound.count > 0 }
+
     /// Notes that the header list has been submitted; `ends` when it was a whole answer.
     func headSent(ends: Bool) {
         guard case .idle = sending else { return }
@@ -273,9 +287,21 @@ final class HTTP2Stream {
     /// Ends our side once what is queued has gone out.
     func finish(trailers: HeaderList? = nil) {
         guard closure == nil, case .open = sending else { return }
-        sending = .ending(trailers)
-        noteOutput()
-        connection?.resume(self)
+        end(with: trailers)
+    }
+
+    /// Trailers are not subject to flow control (RFC 9113, 5.2.1). nghttp2 asks for them only when
+    /// the window has room for DATA, so without DATA before them they are submitted at once.
+    private func end(with trailers: HeaderList?) {
+        if let trailers, !hasPendingData {
+            sending = .closed
+            outputWaitsSince = nil
+            connection?.sendTrailers(self, trailers)
+        } else {
+            sending = .ending(trailers)
+            noteOutput()
+            connection?.resume(self)
+        }
     }
 
     /// Drops what is queued and ends our side with an error's trailers.
@@ -285,10 +311,8 @@ final class HTTP2Stream {
         case .open, .ending:
             outbound.removeAll()
             report()
-            sending = .ending(trailers)
-            noteOutput()
             cancelWriters()
-            connection?.resume(self)
+            end(with: trailers)
         case .idle, .closed: break
         }
     }
@@ -308,10 +332,13 @@ final class HTTP2Stream {
     func nextData(into buffer: UnsafeMutableRawBufferPointer) -> OutboundData {
         let count = outbound.read(into: buffer)
         report()
+        sentSinceProgress += count
         if outbound.count == 0 {
             outputWaitsSince = nil
-        } else if count > 0 {
+            sentSinceProgress = 0
+        } else if sentSinceProgress >= Self.minimumProgress {
             outputWaitsSince = .now
+            sentSinceProgress = 0
         }
         if outbound.count <= Self.highWaterMark / 2, !writers.isEmpty {
             let writers = self.writers

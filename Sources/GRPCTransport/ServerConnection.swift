@@ -143,7 +143,9 @@ final class ServerConnection: HTTP2ConnectionDelegate {
     }
 
     private func streamClosed(_ identifier: Int32) {
-        if calls.removeValue(forKey: identifier)?.record.wasAdmitted == true { wasProven = true }
+        let call = calls.removeValue(forKey: identifier)
+        call?.streamClosed()
+        if call?.record.wasAdmitted == true { wasProven = true }
         if calls.isEmpty { restartIdleTimer() }
     }
 

@@ -67,7 +67,8 @@ final class ServerStream {
     }
 
     private func end() {
-        stopTimers()
+        // The deadline stays: DATA may still wait for the client's window.
+        silenceTimer?.cancel()
         cancellation = nil
         stream.onBreak = nil
         finish()
@@ -83,8 +84,21 @@ final class ServerStream {
         cancellation?.cancel()
     }
 
+    /// The stream is over, so nothing of it is left to end.
+    func streamClosed() { stopTimers() }
+
+    /// Frees the stream, whatever the client's window is. DATA that waits for it is dropped, and
+    /// the rest of a message with it, so the client cannot make sense of trailers then.
     private func expire() {
-        fail(Status(code: .deadlineExceeded, message: "the deadline passed"))
+        let status = Status(code: .deadlineExceeded, message: "the deadline passed")
+        guard stream.hasPendingData else {
+            if !stream.hasEnded { fail(status) }
+            return
+        }
+        record.end(status)
+        connection.reset(
+            stream, errorCode: HTTP2ErrorCode.cancel,
+            RPCError(code: .deadlineExceeded, message: status.message))
     }
 
     private func stopTimers() {
