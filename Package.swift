@@ -132,7 +132,7 @@ let package = Package(
 
         module("ServerAddress"),
         tests(of: "ServerAddress"),
-        module("HTTPClient", ["CSystem", "SystemIO", "ServerAddress", "CCurl"]),
+        module("HTTPClient", ["CSystem", "SystemIO", "ServerAddress", "CCurl", "COpenSSL"]),
         tests(of: "HTTPClient", ["SystemIO", "ServerAddress"]),
 
         module(

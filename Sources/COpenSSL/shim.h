@@ -19,6 +19,9 @@ static inline int cz_ssl_ctx_configure(SSL_CTX *context) {
     SSL_CTX_set_options(context, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_TICKET |
                                      SSL_OP_CIPHER_SERVER_PREFERENCE |
                                      SSL_OP_IGNORE_UNEXPECTED_EOF);
+    // With automatic retries one call of SSL_read goes on for as long as the peer sends handshake
+    // messages, such as KeyUpdate.
+    SSL_CTX_clear_mode(context, SSL_MODE_AUTO_RETRY);
     SSL_CTX_set_read_ahead(context, 1);
     SSL_CTX_set_default_read_buffer_len(context, 64 * 1024);
     SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
@@ -27,6 +30,21 @@ static inline int cz_ssl_ctx_configure(SSL_CTX *context) {
 
 static inline int cz_ssl_ctx_require_tls13(SSL_CTX *context) {
     return SSL_CTX_set_min_proto_version(context, TLS1_3_VERSION) == 1;
+}
+
+/// The groups of the key exchange, in order of preference, separated by colons.
+static inline int cz_ssl_ctx_set_groups(SSL_CTX *context, const char *groups) {
+    return SSL_CTX_set1_groups_list(context, groups) == 1;
+}
+
+/// The largest Certificate message that is read, in bytes.
+static inline void cz_ssl_ctx_set_max_certificate_list(SSL_CTX *context, long size) {
+    SSL_CTX_set_max_cert_list(context, size);
+}
+
+/// What the message callback of the session is given.
+static inline void cz_ssl_set_message_argument(SSL *ssl, void *argument) {
+    SSL_set_msg_callback_arg(ssl, argument);
 }
 
 static inline long cz_ssl_set_server_name(SSL *ssl, const char *name) {

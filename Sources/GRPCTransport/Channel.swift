@@ -18,6 +18,8 @@ final class Channel {
     /// Keeps the SSL_CTX for as long as the session.
     private let context: TLSContext?
     private let isServer: Bool
+    /// Lives as long as the session, which has an unretained pointer to it.
+    private let handshakeMessages = HandshakeMessages()
 
     nonisolated let remotePeer: String
     nonisolated let localPeer: String
@@ -51,6 +53,7 @@ final class Channel {
         self.session = session
         self.context = context
         isServer = serverName == nil
+        handshakeMessages.attach(to: session)
         SSL_set_fd(session, number)
         guard let serverName else {
             SSL_set_accept_state(session)
@@ -100,9 +103,12 @@ final class Channel {
         guard UnsafeBufferPointer(start: name, count: Int(length)).elementsEqual("h2".utf8) else {
             throw TLSError(.protocolMismatch, "the peer does not offer HTTP/2 (ALPN h2)")
         }
+        handshakeMessages.handshakeCompleted(at: .now)
         return .done(0)
     }
 
+    /// - Throws: `TLSError`, `SystemError`, or `PeerViolation` when the peer sends too many
+    ///   handshake messages.
     func read(into buffer: UnsafeMutableRawBufferPointer) throws -> Progress {
         guard let session else {
             guard let count = try socket.read(into: buffer) else { return .wait(.readable) }
@@ -111,6 +117,7 @@ final class Channel {
         ERR_clear_error()
         var count = 0
         let result = SSL_read_ex(session, buffer.baseAddress, buffer.count, &count)
+        try handshakeMessages.check()
         return result == 1 ? .done(count) : try progress(of: session, result, "SSL_read")
     }
 

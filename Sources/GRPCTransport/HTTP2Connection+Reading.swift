@@ -6,12 +6,15 @@ extension HTTP2Connection {
     private static let readQuantum = 512 << 10
     /// Frames of which the same is true: the shortest cost as much as some hundred bytes.
     private static let frameQuantum = 4096
+    /// Reads of which the same is true: TLS hands out a record at a time, which may carry a byte.
+    private static let recordQuantum = 1024
     /// Shared by all connections, since only one reads at a time.
     private static let readBuffer = UnsafeMutableRawBufferPointer.allocate(
         byteCount: 64 << 10, alignment: 16)
 
     func read() {
         var total = 0
+        var records = 0
         framesRead = 0
         timers.readAgain?.cancel()
         defer { delegate?.inputProcessed(on: self) }
@@ -36,6 +39,7 @@ extension HTTP2Connection {
                     try session.receive(
                         UnsafeRawBufferPointer(rebasing: Self.readBuffer[..<count]))
                     total += count
+                    records += 1
                     guard session.wantsRead else { return closeWithSession() }
                     guard session.outboundQueueSize <= mostUnreadFrames else {
                         throw PeerViolation.unreadAnswers(mostUnreadFrames)
@@ -43,7 +47,9 @@ extension HTTP2Connection {
                     if isInsideHeaders { watchHeaders() }
                     if session.wantsWrite { scheduleFlush() }
                 }
-                if total >= Self.readQuantum || framesRead >= Self.frameQuantum {
+                if total >= Self.readQuantum || framesRead >= Self.frameQuantum
+                    || records >= Self.recordQuantum
+                {
                     // TLS may hold bytes that the kernel no longer knows of, so ask again.
                     timers.readAgain = EventLoop.Timer(after: .zero) { [weak self] in self?.read() }
                     return

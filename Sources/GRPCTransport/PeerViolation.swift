@@ -14,6 +14,8 @@ public enum PeerViolation: Error, Hashable, Sendable, CustomStringConvertible {
     case tooManyResets(RateLimit)
     /// Frames that carry nothing, over the rate.
     case tooManyControlFrames(RateLimit)
+    /// KeyUpdate messages or attempts to renegotiate, over the rate.
+    case tooManyHandshakeMessages(RateLimit)
     /// A header list many times over the limit, in bytes.
     case headerBomb(Int)
     /// Frames we owe the peer, which it does not read.
@@ -46,6 +48,9 @@ public enum PeerViolation: Error, Hashable, Sendable, CustomStringConvertible {
             "more than \(limit.burst) broken streams at once, or \(limit.perSecond) a second"
         case .tooManyControlFrames(let limit):
             "more than \(limit.burst) control frames at once, or \(limit.perSecond) a second"
+        case .tooManyHandshakeMessages(let limit):
+            "more than \(limit.burst) TLS handshake messages at once after the handshake, "
+                + "or \(limit.perSecond) a second"
         case .headerBomb(let size): "the headers of a request unpack to more than \(size) bytes"
         case .unreadAnswers(let count): "more than \(count) frames wait for the peer to read them"
         case .brokeProtocol(let code):

@@ -8,6 +8,15 @@ final class TLSContext {
     /// The forward-secret AEAD suites of TLS 1.2 (RFC 7540 forbids nearly all others); those of
     /// TLS 1.3 are OpenSSL's own choice.
     private static let ciphers = "ECDHE+AESGCM:ECDHE+CHACHA20"
+    /// The groups of the key exchange, in order of preference: Mozilla's intermediate
+    /// configuration. OpenSSL's default adds ffdhe2048 to ffdhe8192, whose keys cost the server up
+    /// to 200 times as much, for a ClientHello that an attacker only has to replay
+    /// (CVE-2002-20001, CVE-2022-40735).
+    static let groups = ["X25519", "P-256", "P-384"]
+    /// Intermediate certificates between the peer's and a trusted one; real chains have up to 3.
+    private static let maxChainDepth: CInt = 8
+    /// The largest Certificate message, in bytes: a chain of ten certificates.
+    private static let maxCertificateListSize = 32 << 10
     /// `h2` as ALPN writes it: a length and the name.
     private static let applicationProtocols: [UInt8] = [2, UInt8(ascii: "h"), UInt8(ascii: "2")]
 
@@ -72,6 +81,10 @@ final class TLSContext {
         guard cz_ssl_ctx_configure(pointer) == 1,
             SSL_CTX_set_cipher_list(pointer, Self.ciphers) == 1
         else { throw TLSError(.configuration, "OpenSSL: \(Self.lastError())") }
+        try restrictGroups()
+        SSL_CTX_set_verify_depth(pointer, Self.maxChainDepth)
+        cz_ssl_ctx_set_max_certificate_list(pointer, Self.maxCertificateListSize)
+        HandshakeMessages.count(on: pointer)
         if configuration.minimumVersion == .tls13 { _ = cz_ssl_ctx_require_tls13(pointer) }
         if let chain = configuration.certificateChain {
             guard let key = configuration.privateKey else {
@@ -84,6 +97,19 @@ final class TLSContext {
     }
 
     deinit { SSL_CTX_free(pointer) }
+
+    /// Uses those of the groups that OpenSSL has: a build or a configuration for FIPS may lack
+    /// X25519, and one unknown name would make it reject the whole list.
+    private func restrictGroups() throws(TLSError) {
+        let available = Self.groups.filter { cz_ssl_ctx_set_groups(pointer, $0) == 1 }
+        ERR_clear_error()
+        guard !available.isEmpty,
+            cz_ssl_ctx_set_groups(pointer, available.joined(separator: ":")) == 1
+        else {
+            let names = Self.groups.joined(separator: ", ")
+            throw TLSError(.configuration, "OpenSSL supports none of the groups \(names)")
+        }
+    }
 
     private func use(chain: String, key: String) throws(TLSError) {
         try Self.requireReadable(chain)

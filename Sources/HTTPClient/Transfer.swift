@@ -130,6 +130,7 @@ final class Transfer {
             set(CURLOPT_UNIX_SOCKET_PATH, path)
             set(CURLOPT_NOPROXY, "*")
         }
+        set(CURLOPT_SSL_EC_CURVES, KeyExchangeGroups.available)
         if let tls = request.tls {
             if let file = tls.authorities { set(CURLOPT_CAINFO, file) }
             if let file = tls.certificate { set(CURLOPT_SSLCERT, file) }

@@ -78,6 +78,23 @@ import Testing
         #expect(hello.contains([0, 43, 0, 5, 4, 3, 4, 3, 3]) == (oldest == .tls12))
     }
 
+    @Test func offersNoGroupsButThoseOfMozillasIntermediateConfiguration() async throws {
+        let made = try Self.certificates.get()
+        let pair = try StreamSocket.pair()
+        let ours = pair.first
+        let theirs = pair.second
+        let configuration = TLSConfiguration(authorities: made.path("ca.pem"))
+        let channel = try await Channel(
+            ours, context: .client(configuration), serverName: "localhost")
+        _ = try await channel.handshake()
+        let hello = try withUnsafeTemporaryAllocation(byteCount: 4096, alignment: 1) {
+            let count = try theirs.read(into: $0)
+            return Array($0.prefix(count ?? 0))
+        }
+        // supported_groups (RFC 8446, 4.2.7): X25519, secp256r1, secp384r1.
+        #expect(hello.contains([0, 10, 0, 8, 0, 6, 0, 29, 0, 23, 0, 24]))
+    }
+
     @Test func theCertificateMayCarryAnotherNameThanTheTarget() async throws {
         try await withEcho(
             serverTLS: server(), clientTLS: client(serverName: "device.example")
