@@ -159,7 +159,7 @@ final class PullProcess {
             case "unavailable": .unavailable
             case "addressDenied": .permissionDenied
             case "corrupt": .dataLoss
-            case "noSpace": .resourceExhausted
+            case "noSpace", "tooLarge": .resourceExhausted
             case "invalid": .invalidArgument
             default: .internalError
             }

@@ -48,9 +48,10 @@ enum StatusTable {
 
     private static func code(for error: ImageStreamError) -> RPCError.Code {
         switch error {
-        case .tooLarge: .resourceExhausted
+        case .tooLarge, .windowTooLarge, .decodersBusy: .resourceExhausted
         case .source, .output: .unknown
-        case .notAnArchive, .damaged, .unsafeEntry, .tooManyEntries, .tooMuchMetadata,
+        case .notAnArchive, .damaged, .compressedTwice, .unsafeEntry, .tooManyEntries,
+            .tooMuchMetadata,
             .noManifest, .notOneImage, .notAPlugin, .malformed, .missing, .wrongDigest, .noPlatform,
             .notOneName, .badName:
             .invalidArgument

@@ -58,7 +58,7 @@ public struct ImageStream {
             }
         }
         let writer = try ArchiveWriter(to: output)
-        let reader = try ArchiveReader(.tar, from: next)
+        let reader = try ArchiveReader(from: next, limit: limits.maximumExpansion)
         var stream = ImageStream(limits: limits, reader: reader, writer: writer)
         try stream.readEntries()
         // What follows the archive's end belongs to nobody, but is still to come.
@@ -102,8 +102,7 @@ public struct ImageStream {
         }
         let size = archive_entry_size(entry)
         try checkExpansion(reader.bytesRead.addingReportingOverflow(size).partialValue)
-        let content = EntryContent(of: reader, expansion: limits.maximumExpansion)
-        try content.readHead()
+        let content = try EntryContent(of: reader, expansion: limits.maximumExpansion)
         if size <= Self.largestDocument, content.looksLikeJSON {
             try readDocument(name, content)
         } else if !name.isMarker {
@@ -144,7 +143,10 @@ public struct ImageStream {
             try writer.write(bytes)
             return bytes
         }
-        let diffID = content.isCompressed ? try inflate(name, from: pass) : nil
+        var diffID: Digest?
+        if let compression = content.compression {
+            diffID = try inflate(name, compression, from: pass)
+        }
         while try !pass().isEmpty {}
         let digest = hash.finish()
         if let promised = name.digest { try Self.expect(promised, digest, name) }
@@ -154,19 +156,19 @@ public struct ImageStream {
 
     /// The digest of a layer without its compression.
     private mutating func inflate(
-        _ name: EntryName, from source: @escaping ArchiveReader.Source
+        _ name: EntryName, _ compression: Compression, from source: @escaping ArchiveReader.Source
     ) throws(ImageStreamError) -> Digest {
         do throws(ImageStreamError) {
-            let layer = try ArchiveReader(.raw, from: source)
+            let subject = "'\(name.path)' in the archive"
+            let layer = try Decompressor(compression, of: subject, from: source, budget: .shared)
+            let content = try layer.content(of: subject)
             let hash = ContentHash()
-            if try layer.nextEntry() != nil {
-                while true {
-                    let bytes = try layer.nextBlock()
-                    if bytes.isEmpty { break }
-                    hash.update(bytes)
-                    inflated += Int64(bytes.count)
-                    try checkExpansion(inflated)
-                }
+            while true {
+                let bytes = try content()
+                if bytes.isEmpty { break }
+                hash.update(bytes)
+                inflated += Int64(bytes.count)
+                try checkExpansion(inflated)
             }
             return hash.finish()
         } catch {

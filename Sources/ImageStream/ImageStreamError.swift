@@ -14,7 +14,13 @@ public enum ImageStreamError: Error, Sendable {
     case tooManyEntries(limit: Int)
     /// It would expand to more than the limit, in bytes.
     case tooLarge(limit: Int64)
-    /// More bytes of JSON than any image has.
+    /// A decoder would have to keep more bytes of what it has unpacked than the limit.
+    case windowTooLarge(String, compression: String, window: UInt64, limit: UInt64)
+    /// All archives being read together leave too little memory for another decoder, in bytes.
+    case decodersBusy(String, needed: Int, limit: Int)
+    /// Compressed data that is compressed again.
+    case compressedTwice(String, inner: String, outer: String)
+    /// More bytes of JSON, or of an entry's headers, than any image has.
     case tooMuchMetadata(limit: Int)
     /// Neither `manifest.json` nor `index.json`.
     case noManifest
@@ -44,12 +50,22 @@ extension ImageStreamError: CustomStringConvertible {
 
     private var sentence: String {
         switch self {
-        case .notAnArchive: "this is not an archive: neither tar nor compressed tar"
+        case .notAnArchive:
+            "this is not an archive: neither tar nor tar compressed with gzip, bzip2, xz or zstd"
         case .damaged(let reason): "the archive is damaged: \(reason)"
         case .unsafeEntry(let name, let reason):
             "the archive is not safe: entry '\(name)' \(reason)"
         case .tooManyEntries(let limit): "the archive has more than \(limit) entries"
         case .tooLarge(let limit): "the archive expands to more than \(limit) bytes"
+        case .windowTooLarge(let subject, let compression, let window, let limit):
+            "\(subject) needs a decompression window of \(window) bytes, over the limit of "
+                + "\(limit) bytes; compress it with a smaller \(compression) window"
+        case .decodersBusy(let subject, let needed, let limit):
+            "\(subject) needs \(needed) bytes of memory to decompress, and the archives being "
+                + "read at this moment leave less of the limit of \(limit) bytes; try again later"
+        case .compressedTwice(let subject, let inner, let outer):
+            "\(subject) is compressed more than once, with \(inner) and then \(outer); "
+                + "compress it once"
         case .tooMuchMetadata(let limit):
             "the archive has more than \(limit) bytes of metadata"
         case .noManifest: "no manifest.json or index.json in the archive: it holds no image"

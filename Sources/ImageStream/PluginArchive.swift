@@ -100,7 +100,7 @@ public struct PluginArchive: Hashable, Sendable {
                 throw .source(error)
             }
         }
-        let reader = try ArchiveReader(.tar, from: next)
+        let reader = try ArchiveReader(from: next, limit: limits.maximumExpansion)
         var count = 0
         while let entry = try reader.nextEntry() {
             count += 1

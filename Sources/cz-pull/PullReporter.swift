@@ -95,6 +95,9 @@ final class PullReporter {
         let kind =
             switch error {
             case let error as FetchError: error.kind
+            case ImageStreamError.tooLarge, ImageStreamError.windowTooLarge,
+                ImageStreamError.decodersBusy:
+                "tooLarge"
             case is ImageStreamError: "corrupt"
             case is ConnectionError: "unavailable"
             default: "failed"

@@ -90,6 +90,41 @@ extension Archive.Entry {
     }
 }
 
+/// Compresses bytes as they are.
+///
+/// - Parameter level: the tool's own scale; nil for its default.
+func compressed(
+    _ bytes: [UInt8], _ compression: Archive.Compression, level: Int? = nil
+) throws -> [UInt8] {
+    let file = TemporaryFile()
+    try file.withDescriptor { descriptor in
+        guard let archive = archive_write_new(), let header = archive_entry_new() else {
+            throw SystemError("archive_write_new")
+        }
+        defer {
+            archive_entry_free(header)
+            archive_write_free(archive)
+        }
+        archive_write_set_format_raw(archive)
+        switch compression {
+        case .none: break
+        case .gzip: archive_write_add_filter_gzip(archive)
+        case .zstd: archive_write_add_filter_zstd(archive)
+        case .xz: archive_write_add_filter_xz(archive)
+        }
+        if let level {
+            archive_write_set_filter_option(archive, nil, "compression-level", "\(level)")
+        }
+        archive_write_open_fd(archive, descriptor)
+        archive_entry_set_pathname(header, "content")
+        archive_entry_set_filetype(header, cz_regular_file)
+        archive_write_header(archive, header)
+        archive_write_data(archive, bytes, bytes.count)
+        archive_write_close(archive)
+    }
+    return try file.read()
+}
+
 /// A file without a name any more.
 final class TemporaryFile {
     private let file: UnsafeMutablePointer<FILE>?
@@ -228,7 +263,8 @@ struct SampleImage {
 /// - Parameter gnuSize: GNU's field for the size that a sparse file gets, in base 256: its first
 ///   byte, which has the sign, and its last ones.
 func rawHeader(
-    _ name: String, type: Character = "0", target: String = "", gnuSize: [UInt8] = []
+    _ name: String, type: Character = "0", target: String = "", gnuSize: [UInt8] = [],
+    size: Int = 0
 ) -> [UInt8] {
     var block = [UInt8](repeating: 0, count: 512)
     func put(_ text: String, at offset: Int) {
@@ -236,7 +272,8 @@ func rawHeader(
     }
     put(name, at: 0)
     put("0000644", at: 100)
-    put("00000000000", at: 124)
+    let octal = String(size, radix: 8)
+    put(String(repeating: "0", count: 11 - octal.count) + octal, at: 124)
     put("        ", at: 148)
     put(String(type), at: 156)
     put(target, at: 157)

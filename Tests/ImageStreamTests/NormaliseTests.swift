@@ -38,7 +38,8 @@ func normalise(
             limits: ImageStreamLimits(maximumExpansion: limit))
     }
     let written = try file.read()
-    let reader = try ArchiveReader(.tar, from: closure(over: Pieces(written, of: 4096)))
+    let reader = try ArchiveReader(
+        from: closure(over: Pieces(written, of: 4096)), limit: .max)
     var entries: [(String, [UInt8])] = []
     while let entry = try reader.nextEntry() {
         var content: [UInt8] = []

@@ -30,9 +30,10 @@ import Testing
                 to: SystemIO.Descriptor(owning: dup(number)), limits: limits)
         }
         let pieces = Pieces(try output.read(), of: 1000)
-        let reader = try ArchiveReader(.tar) { () throws(ImageStreamError) in
-            do { return try pieces.next() } catch { throw .source(error) }
-        }
+        let reader = try ArchiveReader(
+            from: { () throws(ImageStreamError) in
+                do { return try pieces.next() } catch { throw .source(error) }
+            }, limit: .max)
         var entries: [String] = []
         while let entry = try reader.nextEntry() {
             let target = entry.hardlink ?? entry.symlink
