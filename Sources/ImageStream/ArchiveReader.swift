@@ -7,9 +7,9 @@ final class ArchiveReader {
     typealias Source = () throws(ImageStreamError) -> UnsafeRawBufferPointer
 
     /// Bytes that the headers of one entry may take: its own, and those for long names, extended
-    /// attributes and the parts of a sparse file, of which libarchive keeps all in memory. It
-    /// accepts 1 MiB of attributes.
-    private static let maxHeaderSize: Int64 = 2 << 20
+    /// attributes and the parts of a sparse file. libarchive keeps all of that in memory, of a
+    /// sparse file's parts ten times as much. Linux has 64 KiB of attributes for a file.
+    private static let maxHeaderSize: Int64 = 1 << 20
 
     private let archive: OpaquePointer
     /// Lives as long as the C handle, which has an unretained pointer to it.

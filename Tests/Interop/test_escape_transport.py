@@ -2,6 +2,11 @@
 
 import concurrent.futures
 import contextlib
+import functools
+import gzip
+import http.server
+import io
+import lzma
 import os
 import re
 import resource
@@ -10,16 +15,21 @@ import ssl
 import statistics
 import struct
 import subprocess
+import tarfile
+import tempfile
 import threading
 import time
+import zlib
 
+import grpc
 import pytest
 
 import attacker
 import gnoi
+import make_image
 import pki
 from gnoi import DEADLINE, Code
-from harness import AUTHZ_POLICY, PROGRAMS, Daemon, free_port, wait_until
+from harness import AUTHZ_POLICY, PROGRAMS, Daemon, free_port, process_status, wait_until
 
 CANCEL = 8
 NO_ERROR = 0
@@ -219,3 +229,348 @@ def test_client_refuses_a_server_that_wants_an_expensive_group(certificates, gro
             server.kill()
     assert done.returncode != 0
     assert "handshake failure" in done.stderr, done.stderr
+
+
+# --- Memory for decompression ---
+
+MIB = 1 << 20
+# What a refused archive may add to the memory of the process.
+REFUSED_GROWTH = 24 * MIB
+# The memory for all decoders of a process, and what else a few transfers take.
+DECODER_BUDGET, BESIDE = 160 * MIB, 64 * MIB
+# What the client says that it sends, so that the archive may expand to a multiple.
+ANNOUNCED = 16 * MIB
+ZEROS = 200 * MIB
+
+
+def tar_of_zeros(name="layer.tar", size=ZEROS):
+    """The pieces of a tar with one file of zeros."""
+    info = tarfile.TarInfo(name)
+    info.size = size
+    yield info.tobuf(tarfile.GNU_FORMAT)
+    for _ in range(size // MIB):
+        yield bytes(MIB)
+
+
+def xz(pieces, dictionary=None, preset=0):
+    """An xz stream; `dictionary` is what its block's header asks for, as LZMA2 has the size."""
+    packer = lzma.LZMACompressor(preset=preset)
+    stream = bytearray(b"".join([packer.compress(piece) for piece in pieces] + [packer.flush()]))
+    if dictionary is not None:
+        set_dictionary(stream, 12, dictionary)
+    return bytes(stream)
+
+
+def set_dictionary(stream, block, dictionary):
+    """Changes the header of the block at an offset, and its CRC32."""
+    end = block + (stream[block] + 1) * 4
+    filter = stream.index(b"\x21\x01", block + 2, end)
+    stream[filter + 2] = dictionary
+    stream[end - 4:end] = struct.pack("<I", zlib.crc32(stream[block:end - 4]))
+
+
+def xz_in_blocks(pieces, dictionary):
+    """An xz stream of several blocks, of which the second asks for another dictionary."""
+    with tempfile.NamedTemporaryFile() as file:
+        stream = bytearray(subprocess.run(
+            ["xz", "-0", "--block-size=8MiB", "--stdout"], input=b"".join(pieces), check=True,
+            capture_output=True).stdout)
+        file.write(stream)
+        file.flush()
+        blocks = [line.split("\t") for line in subprocess.run(
+            ["xz", "--robot", "--list", "--verbose", "--verbose", file.name], check=True,
+            capture_output=True, text=True).stdout.splitlines() if line.startswith("block")]
+    set_dictionary(stream, int(blocks[1][4]), dictionary)
+    return bytes(stream)
+
+
+def zstd(pieces, window, single=False):
+    """A zstd frame whose window is 2 to the given power; zeros become blocks of a byte that is
+    repeated."""
+    content = b"".join(pieces)
+    if single:
+        frame = [b"\x28\xb5\x2f\xfd\xe0" + struct.pack("<Q", len(content))]
+    else:
+        frame = [b"\x28\xb5\x2f\xfd\0" + bytes([(window - 10) << 3])]
+    size = 128 * 1024
+    for start in range(0, len(content), size):
+        block = content[start:start + size]
+        last = start + size >= len(content)
+        kind, data = (1, block[:1]) if block == block[:1] * len(block) else (0, block)
+        frame.append(struct.pack("<I", len(block) << 3 | kind << 1 | last)[:3] + data)
+    return b"".join(frame)
+
+
+SKIPPABLE = b"\x50\x2a\x4d\x18" + struct.pack("<I", 4) + b"skip"
+# 1 GiB and 96 MiB as LZMA2 has them.
+GIB_DICTIONARY, SLIGHTLY_TOO_LARGE = 36, 29
+
+
+def start_of_tar():
+    """The beginning of a tar: a small file, so that the rest may follow in another stream."""
+    info = tarfile.TarInfo("VERSION")
+    info.size = 3
+    return info.tobuf(tarfile.GNU_FORMAT) + b"1.0".ljust(512, b"\0")
+
+
+def in_layer(layer):
+    """A docker-archive whose only layer is given as it is."""
+    output = io.BytesIO()
+    with tarfile.open(fileobj=output, mode="w") as tar:
+        make_image.add(tar, "layer.tar", layer)
+    return output.getvalue()
+
+
+def long_gzip_name():
+    return b"\x1f\x8b\x08\x08" + bytes(5) + b"\x03" + b"x" * (64 * MIB)
+
+
+def sparse_map():
+    """A sparse file of millions of parts, of which libarchive keeps each in memory."""
+    def record(text):
+        return f"{len(text) + 4} {text}\n".encode()
+    attributes = b"".join(map(record, [
+        "GNU.sparse.major=1", "GNU.sparse.minor=0", "GNU.sparse.name=sparse",
+        "GNU.sparse.realsize=1"]))
+    count = 5_000_000
+    content = f"{count}\n".encode() + b"0\n0\n" * count
+    output = io.BytesIO()
+    for name, kind, data in (("pax", b"x", attributes), ("sparse", b"0", content)):
+        info = tarfile.TarInfo(name)
+        info.type, info.size = kind, len(data)
+        output.write(info.tobuf(tarfile.USTAR_FORMAT) + data + bytes(-len(data) % 512))
+    return gzip.compress(output.getvalue(), 1)
+
+
+TOO_LARGE = "over the limit of 67108864 bytes"
+TWICE = "compressed more than once"
+DECOMPRESSION_ATTACKS = {
+    "xz with a dictionary of 1 GiB": (lambda: xz(tar_of_zeros(), GIB_DICTIONARY), TOO_LARGE),
+    "xz with a dictionary of 96 MiB": (lambda: xz(tar_of_zeros(), SLIGHTLY_TOO_LARGE), TOO_LARGE),
+    "xz whose second stream has 1 GiB": (
+        lambda: xz([start_of_tar()]) + xz(tar_of_zeros(), GIB_DICTIONARY), TOO_LARGE),
+    "xz whose second stream, after padding, has 1 GiB": (
+        lambda: xz([start_of_tar()]) + bytes(400) + xz(tar_of_zeros(), GIB_DICTIONARY), TOO_LARGE),
+    "xz whose second block has 1 GiB": (
+        lambda: xz_in_blocks(tar_of_zeros(), GIB_DICTIONARY), TOO_LARGE),
+    "zstd with a window of 128 MiB": (lambda: zstd(tar_of_zeros(), 27), TOO_LARGE),
+    "zstd with a window of 2 GiB": (lambda: zstd(tar_of_zeros(), 31), TOO_LARGE),
+    "zstd in a single segment": (lambda: zstd(tar_of_zeros(), 0, single=True), TOO_LARGE),
+    "zstd whose second frame has 128 MiB": (
+        lambda: zstd([start_of_tar()], 17) + zstd(tar_of_zeros(), 27), TOO_LARGE),
+    "zstd after skippable frames": (
+        lambda: SKIPPABLE * 1000 + zstd(tar_of_zeros(), 27), TOO_LARGE),
+    "gzip in gzip": (lambda: gzip.compress(gzip.compress(start_of_tar())), TWICE),
+    "xz in xz, both of 64 MiB": (
+        lambda: xz([xz(tar_of_zeros(), 28)], 28), TWICE),
+    "xz in zstd in gzip": (
+        lambda: gzip.compress(zstd([xz(tar_of_zeros(), GIB_DICTIONARY)], 26)), TWICE),
+    "20 times zstd": (lambda: functools.reduce(
+        lambda data, _: zstd([data], 26), range(20), start_of_tar()), TWICE),
+    "a layer of xz with 1 GiB": (lambda: in_layer(xz(tar_of_zeros(), GIB_DICTIONARY)), TOO_LARGE),
+    "a layer of zstd whose second frame has 128 MiB": (
+        lambda: in_layer(zstd([start_of_tar()], 17) + zstd(tar_of_zeros(), 27)), TOO_LARGE),
+    "a layer of xz in zstd": (lambda: in_layer(zstd([xz(tar_of_zeros(), 28)], 26)), TWICE),
+    "a layer in a compressed archive": (
+        lambda: gzip.compress(in_layer(xz(tar_of_zeros(), GIB_DICTIONARY))), TOO_LARGE),
+    "a gzip header without end": (long_gzip_name, "gzip header is over"),
+    "a sparse file of 5,000,000 parts": (sparse_map, "bytes of metadata"),
+    "LZMA, which is not supported": (
+        lambda: lzma.compress(start_of_tar(), lzma.FORMAT_ALONE), "not an archive"),
+}
+
+
+@pytest.fixture(scope="module")
+def attack_bytes():
+    """Makes each attack once."""
+    return functools.cache(lambda name: DECOMPRESSION_ATTACKS[name][0]())
+
+
+def refusal(device, data, name, **fields):
+    with pytest.raises(grpc.RpcError) as refused:
+        device.push(data, name, "latest", **fields)
+    return refused.value.code(), refused.value.details()
+
+
+def expected(name):
+    reason = DECOMPRESSION_ATTACKS[name][1]
+    return (Code.RESOURCE_EXHAUSTED if reason == TOO_LARGE else Code.INVALID_ARGUMENT), reason
+
+
+@pytest.mark.parametrize("plugin", [False, True])
+@pytest.mark.parametrize("name", DECOMPRESSION_ATTACKS)
+def test_pushed_archive_cannot_make_the_daemon_take_memory(
+        docker_stack, docker_device, unique, attack_bytes, name, plugin):
+    if plugin and name.startswith("a layer"):
+        pytest.skip("plugins have no layers")
+    data = attack_bytes(name)
+    code, reason = expected(name)
+    front = docker_stack.front
+    clear_peak(front.pid)
+    before = front.status("VmHWM")
+    found, text = refusal(docker_device, data, unique(), is_plugin=plugin)
+    grown = front.status("VmHWM") - before
+    print(f"\n{name}: {len(data) / MIB:.2f} MiB pushed, {grown / MIB:+.1f} MiB resident: {text}")
+    assert found is code and reason in text
+    assert grown < REFUSED_GROWTH
+    if code is Code.RESOURCE_EXHAUSTED:
+        assert re.search(r"needs a decompression window of \d{8,} bytes", text)
+
+
+def clear_peak(pid):
+    """Has VmHWM be counted anew, proc(5)."""
+    with open(f"/proc/{pid}/clear_refs", "w") as file:
+        file.write("5")
+
+
+@pytest.mark.parametrize("kind", ["xz", "zstd"])
+def test_decoders_of_all_pushes_together_are_bounded(docker_stack, docker_device, unique, kind):
+    """Sixteen archives at once, each with the largest window that is accepted, kept in use."""
+    pieces = list(tar_of_zeros(size=200 * MIB))
+    data = xz(pieces, 28) if kind == "xz" else zstd(pieces, 26)
+    # All but the end, so that each decoder stays.
+    start, end = data[:-200], data[-200:]
+    front = docker_stack.front
+    clear_peak(front.pid)
+    before = front.status("VmHWM")
+    with contextlib.ExitStack() as stack:
+        deploys = [stack.enter_context(docker_device.deploy()) for _ in range(16)]
+        refused = {}
+        for number, deploy in enumerate(deploys):
+            deploy.transfer(unique(), "latest", ANNOUNCED)
+            deploy.ready()
+            deploy.content(start)
+        # Either its bytes are acknowledged, or it is refused.
+        for number, deploy in enumerate(deploys):
+            try:
+                deploy.progress()
+            except grpc.RpcError as error:
+                refused[number] = error.code(), error.details()
+        wait_until(lambda: front.status("VmHWM") - before > 96 * MIB, "the windows to fill")
+        for number, deploy in enumerate(deploys):
+            if number not in refused:
+                deploy.content(end)
+        grown = front.status("VmHWM") - before
+        print(f"\n16 archives of {kind} with 64 MiB: {len(refused)} refused at first, "
+              f"{grown / MIB:+.1f} MiB resident")
+        assert grown < DECODER_BUDGET + BESIDE
+        for deploy in deploys:
+            deploy.end()
+        codes = []
+        for number, deploy in enumerate(deploys):
+            status = refused[number] if number in refused else (
+                deploy.status(), deploy.call.details())
+            codes.append(status[0])
+            if status[0] is Code.RESOURCE_EXHAUSTED:
+                assert "try again later" in status[1], status
+        # Two have their windows; they fail later, since they are no images.
+        assert codes.count(Code.RESOURCE_EXHAUSTED) == 14, codes
+    # The budget is whole again.
+    name = unique("image")
+    docker_device.push(lzma.compress(make_image.image_bytes(), preset=9), name, "latest")
+    docker_device.remove_image(f"{name}:latest")
+
+
+def packed(*command):
+    return lambda data: subprocess.run(
+        command, input=data, check=True, capture_output=True).stdout
+
+
+HONEST = {
+    "xz -9": packed("xz", "-9", "-T1"),
+    "xz -T2 in blocks": packed("xz", "-T2", "--block-size=1MiB"),
+    "xz with a filter for x86": packed("xz", "--x86", "--lzma2=preset=6"),
+    "xz without check": packed("xz", "--check=none"),
+    "xz with SHA-256": packed("xz", "--check=sha256"),
+    "zstd -3": packed("zstd", "-3"),
+    "zstd -19": packed("zstd", "-19"),
+    "zstd --long=26": packed("zstd", "-3", "--long=26"),
+    "zstd -T2 with adaptive frames": packed("zstd", "-T2", "-1", "--no-check"),
+    "bzip2": packed("bzip2", "-9"),
+    "gzip": packed("gzip", "-1"),
+    "zstd in two frames": lambda data: packed("zstd", "-1")(data[:MIB]) + SKIPPABLE + packed(
+        "zstd", "-19")(data[MIB:]),
+    "gzip in two members": lambda data: gzip.compress(data[:MIB]) + gzip.compress(data[MIB:]),
+    "xz in two streams": lambda data: xz([data[:MIB]]) + bytes(4) + xz([data[MIB:]], preset=6),
+}
+
+
+@pytest.fixture(scope="module")
+def large_image():
+    return make_image.image_bytes(mib=6)
+
+
+@pytest.mark.parametrize("compression", HONEST)
+def test_images_of_usual_tools_still_load(docker_stack, docker_device, unique, large_image,
+                                          compression):
+    data = HONEST[compression](large_image)
+    name = unique("image")
+    docker_device.push(data, name, "latest")
+    assert f"{name}:latest" in docker_device.images()
+    docker_device.remove_image(f"{name}:latest")
+
+
+class FileServer(http.server.ThreadingHTTPServer):
+    """Serves some bytes; `encoding` is claimed as their Content-Encoding."""
+
+    def __init__(self, data, encoding=None):
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self):
+                self.send_response(200)
+                self.send_header("Content-Length", str(len(data)))
+                if encoding:
+                    self.send_header("Content-Encoding", encoding)
+                self.end_headers()
+                with contextlib.suppress(ConnectionError):
+                    self.wfile.write(data)
+
+            do_HEAD = do_GET
+
+            def log_message(self, *_):
+                pass
+
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server_address[1]}/image.tar"
+
+    def __enter__(self):
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+        return self
+
+    def __exit__(self, *_):
+        self.shutdown()
+        self.server_close()
+
+
+def peak_of_pull(*arguments):
+    """Runs cz-pull; its status, its errors and the most memory that it was seen with."""
+    peak = 0
+    with subprocess.Popen([PROGRAMS / "cz-pull", *map(str, arguments)],
+                          stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
+        while process.poll() is None:
+            with contextlib.suppress(OSError, KeyError):
+                peak = max(peak, process_status(process.pid, "VmHWM"))
+            time.sleep(0.002)
+        return process.returncode, process.stderr.read().decode(), peak
+
+
+@pytest.mark.parametrize("name", [
+    name for name in DECOMPRESSION_ATTACKS if "times" not in name])
+def test_pulled_archive_cannot_make_cz_pull_take_memory(attack_bytes, tmp_path, name):
+    with FileServer(attack_bytes(name)) as server:
+        code, errors, peak = peak_of_pull("-o", tmp_path / "out.tar", server.url)
+    assert code == 1 and DECOMPRESSION_ATTACKS[name][1] in errors, errors
+    print(f"\n{name}: {peak / MIB:.1f} MiB at most: {errors}")
+    # Without any image it has some 30 MiB.
+    assert peak < 96 * MIB
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "br", "zstd", "deflate, gzip"])
+def test_content_encoding_is_not_decoded(tmp_path, encoding):
+    """The HTTP client asks for none and unpacks none, whatever a server claims."""
+    bomb = gzip.compress(b"".join(tar_of_zeros(size=400 * MIB)), 1)
+    with FileServer(bomb, encoding) as server:
+        code, errors, peak = peak_of_pull(
+            "--format", "oci", "-o", tmp_path / "out.tar", server.url)
+    assert peak < 96 * MIB
+    # What was written is what came.
+    assert code != 0 or (tmp_path / "out.tar").read_bytes() == bomb
