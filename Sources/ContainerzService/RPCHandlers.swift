@@ -132,7 +132,9 @@ struct CallInProgress: Sendable {
 
     /// Whoever is charged for it: the authenticated client, or where there is none its address.
     var principal: String {
-        record.map { $0.notes["principal"] ?? $0.remotePeer } ?? ""
+        guard let record else { return "" }
+        if case .text(let name)? = record.notes["principal"] { return name }
+        return record.remotePeer
     }
 
     /// Says in the audit that what was asked for has been done.
