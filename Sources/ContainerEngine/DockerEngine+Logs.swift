@@ -17,7 +17,7 @@ extension DockerEngine {
     ) async throws {
         try await translating {
             let container = try await container(name)
-            try requireOwn(container, named: name)
+            try await requireOwn(container, named: name)
             let isTerminal = container.config?.tty ?? false
             let format: LogDemultiplexer.Format =
                 isTerminal ? .raw : follow && dialect.hasExactLogTimes ? .timedFrames : .frames

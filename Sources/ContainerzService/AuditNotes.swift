@@ -49,6 +49,8 @@ extension Grant {
         notes["image_id"] = .text(imageID)
         notes["network"] = .text(network)
         notes["user"] = .text(user)
+        notes["capabilities"] = .list(capabilitySet)
+        notes["new_privileges"] = .flag(newPrivileges)
         return notes
     }
 }

@@ -70,7 +70,8 @@ public struct DevicePolicy: Hashable, Sendable {
     /// Whether plugins may be started.
     public var allowsPlugins: Bool
     public var signatures: [SignatureRule]
-    /// Whether containers, volumes and images that are none of ours may be stopped and removed.
+    /// Whether containers, volumes and images that are not ours may be stopped and removed, and
+    /// the logs of such containers read.
     public var allowsForeign: Bool
 
     /// Reads a policy; what it does not say is as in ``default``.

@@ -43,14 +43,20 @@ extension Runtime {
 
         public struct Parameters: Codable, Hashable, Sendable {
             public var spec: ContainerSpec
+            /// Whether to reply with what the container was given; nil for false.
+            public var grant: Bool?
 
-            public init(spec: ContainerSpec) { self.spec = spec }
+            public init(spec: ContainerSpec, grant: Bool? = nil) {
+                self.spec = spec
+                self.grant = grant
+            }
         }
 
         public struct Reply: Codable, Hashable, Sendable {
             /// The instance name, made up when the request had none.
             public var name: String
-            /// What the container was given; nil when it was gone before that could be seen.
+            /// What the container was given; nil when nobody asked for it, or when the container
+            /// was gone before that could be seen.
             public var grant: Grant?
 
             public init(name: String, grant: Grant? = nil) {
@@ -127,15 +133,18 @@ extension Runtime {
             public var settings: ContainerSpec
             /// Reply after the request was validated.
             public var detach: Bool
+            /// Whether to reply with what the new container was given; nil for false.
+            public var grant: Bool?
 
             public init(
                 name: String, image: ImageName, settings: ContainerSpec = ContainerSpec(),
-                detach: Bool = false
+                detach: Bool = false, grant: Bool? = nil
             ) {
                 self.name = name
                 self.image = image
                 self.settings = settings
                 self.detach = detach
+                self.grant = grant
             }
 
             public init(from decoder: any Decoder) throws {
@@ -144,14 +153,15 @@ extension Runtime {
                 image = try fields.decode(ImageName.self, forKey: .image)
                 settings = try fields.decode(.settings, default: ContainerSpec())
                 detach = try fields.decode(.detach, default: false)
+                grant = try fields.decodeIfPresent(Bool.self, forKey: .grant)
             }
 
-            private enum CodingKeys: CodingKey { case name, image, settings, detach }
+            private enum CodingKeys: CodingKey { case name, image, settings, detach, grant }
         }
 
         public struct Reply: Codable, Hashable, Sendable {
-            /// What the new container was given, or with `detach` is to be given; nil when it was
-            /// gone before that could be seen.
+            /// What the new container was given, or with `detach` is to be given; nil when nobody
+            /// asked for it, or when the container was gone before that could be seen.
             public var grant: Grant?
 
             public init(grant: Grant? = nil) { self.grant = grant }

@@ -10,12 +10,20 @@ public struct Grant: Codable, Hashable, Sendable {
     public var ports: [ContainerSpec.PortMapping]
     public var volumes: [ContainerSpec.VolumeMount]
     public var devices: [ContainerSpec.Device]
+    /// What was asked for.
     public var capabilities: ContainerSpec.Capabilities
+    /// What the container has, without `CAP_`; `ALL` for everything.
+    public var capabilitySet: [String]
+    /// Whether its programs can gain privileges, as setuid programs do.
+    public var newPrivileges: Bool
     public var restart: ContainerSpec.RestartPolicy
     public var limits: ContainerSpec.Limits
 
     /// - Parameter user: empty for the engine's default, which is root.
-    public init(_ spec: ContainerSpec, image: ImageName, imageID: String, user: String) {
+    public init(
+        _ spec: ContainerSpec, image: ImageName, imageID: String, user: String,
+        capabilitySet: some Sequence<String>, newPrivileges: Bool
+    ) {
         self.image = image
         self.imageID = imageID
         self.user = user.isEmpty ? "root" : user
@@ -24,6 +32,8 @@ public struct Grant: Codable, Hashable, Sendable {
         volumes = spec.volumes
         devices = spec.devices
         capabilities = spec.capabilities
+        self.capabilitySet = capabilitySet.sorted()
+        self.newPrivileges = newPrivileges
         restart = spec.restart
         limits = spec.limits
     }

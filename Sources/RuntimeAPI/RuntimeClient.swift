@@ -100,7 +100,7 @@ extension RuntimeClient {
 
     /// - Returns: the instance name, and what the container was given.
     public func start(_ spec: ContainerSpec) async throws -> Runtime.StartContainer.Reply {
-        try await call(Runtime.StartContainer.self, .init(spec: spec))
+        try await call(Runtime.StartContainer.self, .init(spec: spec, grant: true))
     }
 
     /// Stops a container, for good or to start it again.
@@ -125,7 +125,7 @@ extension RuntimeClient {
     ) async throws -> Grant? {
         try await call(
             Runtime.UpdateContainer.self,
-            .init(name: name, image: image, settings: settings, detach: detach)
+            .init(name: name, image: image, settings: settings, detach: detach, grant: true)
         ).grant
     }
 

@@ -121,14 +121,15 @@ public struct RuntimeService {
         }
         service.answer(Runtime.StartContainer.self) { call in
             let spec = call.parameters.spec
+            let wantsGrant = call.parameters.grant ?? false
             let (name, grant) = try await reservations.use(Self.things(of: spec)) {
                 let name = try await updater.handOver(spec.name) {
                     try await engines.use { try await $0.start(spec) }
                 }
                 await noteUse(by: name)
                 // It runs by now: that nothing more is known of it is no failure of the start.
-                let grant = try? await engines.use { try await $0.grant(to: name) }
-                return (name, grant)
+                guard wantsGrant else { return (name, nil as Grant?) }
+                return (name, try? await engines.use { try await $0.grant(to: name) })
             }
             logger.info("started", metadata: ["container": "\(name)"])
             return .init(name: name, grant: grant)
@@ -174,6 +175,7 @@ public struct RuntimeService {
                     wanted.name, to: wanted.image, wanted.settings, detach: wanted.detach
                 ) { planned = $0 }
                 await noteUse(by: wanted.name)
+                guard wanted.grant ?? false else { return nil as Grant? }
                 guard wanted.detach, let planned else {
                     return try? await engines.use { try await $0.grant(to: wanted.name) }
                 }

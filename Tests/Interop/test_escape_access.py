@@ -566,11 +566,15 @@ def test_a_start_s_record_has_what_the_container_got(site, image, unique):
     assert mounts_of(pid)["/in\\040put"].endswith(str(source).replace(" ", "\\040"))
     assert record["volumes"] == [f"{volume}:/data"] and "/data" in mounts_of(pid)
     assert record["devices"] == ["/dev/full:/dev/full:r"]
-    assert "NET_BROADCAST" in record["cap_add"] and "CHOWN" in record["cap_drop"]
+    assert record["cap_add"] == ["NET_BROADCAST"] and record["cap_drop"] == ["CHOWN"]
     bounding = int([line for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines()
                     if line.startswith("CapBnd")][0].split()[1], 16)
-    # capabilities(7): CAP_CHOWN is 0, CAP_NET_BROADCAST 11.
-    assert bounding >> 11 & 1 and not bounding & 1
+    # capabilities(7), linux/capability.h.
+    for number, capability in (0, "CHOWN"), (11, "NET_BROADCAST"), (7, "SETUID"), (13, "NET_RAW"):
+        assert bool(bounding >> number & 1) == (capability in record["capabilities"]), capability
+    assert "NET_BROADCAST" in record["capabilities"] and "CHOWN" not in record["capabilities"]
+    assert bounding.bit_count() == len(record["capabilities"])
+    assert record["new_privileges"] is False
     assert record["ports"] == [f"{port}:8080"] and record["network"] == "bridge"
     assert record["user"] == "1000:1000"
     assert record["image"] == image
@@ -600,7 +604,7 @@ def test_an_update_s_record_has_what_the_new_container_got(site, image, tarball,
         device.update(name, f"{newer}:2", environment={"OTHER": SECRET})
         record = record_of(site, "UpdateContainer", target=f"{name} {newer}:2")
         assert record["binds"] == [f"{source}:/kept"] and record["network"] == "none"
-        assert "NET_BROADCAST" in record["cap_add"] and record["async"] is False
+        assert "NET_BROADCAST" in record["capabilities"] and record["async"] is False
         assert record["user"] == "root" and record["image"] == f"{newer}:2"
         assert record["image_id"].removeprefix("sha256:") == site.engine.image_id(f"{newer}:2")
         assert mounts_of(inspect(site, name)["State"]["Pid"])["/kept"].endswith(str(source))
@@ -608,6 +612,7 @@ def test_an_update_s_record_has_what_the_new_container_got(site, image, tarball,
         wait_until(lambda: device.update_state(name) == "done", "the update")
         later = record_of(site, "UpdateContainer", target=f"{name} {image}")
         assert later["async"] is True and later["binds"] == [f"{source}:/kept"]
+        assert later["capabilities"] == record["capabilities"]
         assert later["image_id"].removeprefix("sha256:") == site.engine.image_id(image)
         # A stopped one that is started by its name alone.
         device.stop(name)
