@@ -142,8 +142,36 @@ public struct TerminalFilter: Sendable {
         // Others than numbers make another function of it.
         let isPlain = parameters.allSatisfy { "0123456789;:".utf8.contains($0) }
         guard isPlain, parameters.count <= Self.maxAttributes else { return }
-        isStyled = parameters.contains { "123456789".utf8.contains($0) }
-        output += [0x1B, UInt8(ascii: "[")] + parameters + [UInt8(ascii: "m")]
+        let attributes = Self.withoutConcealing(parameters)
+        // Nothing at all would switch all attributes off.
+        guard !attributes.isEmpty || parameters.isEmpty else { return }
+        isStyled = attributes.contains { "123456789".utf8.contains($0) }
+        output += [0x1B, UInt8(ascii: "[")] + attributes + [UInt8(ascii: "m")]
+    }
+
+    /// Without attribute 8, which hides text that is selected and copied all the same.
+    private static func withoutConcealing(_ parameters: [UInt8]) -> [UInt8] {
+        var rest = parameters.split(separator: UInt8(ascii: ";"), omittingEmptySubsequences: false)[
+            ...]
+        var kept: [ArraySlice<UInt8>] = []
+        while let attribute = rest.popFirst() {
+            let name = attribute.prefix { $0 != UInt8(ascii: ":") }
+            let number = Int(String(decoding: name, as: UTF8.self))
+            if number == 8 { continue }
+            guard [38, 48, 58].contains(number), attribute.count == name.count else {
+                kept.append(attribute)
+                continue
+            }
+            // The colours of 256 and of 24 bits are numbers that follow (ISO 8613-6). Of another
+            // kind, nobody knows where it ends.
+            let kind = rest.first.flatMap { Int(String(decoding: $0, as: UTF8.self)) }
+            let count = kind == 5 ? 2 : kind == 2 ? 4 : Int.max
+            guard rest.count >= count else { continue }
+            kept.append(attribute)
+            kept += rest.prefix(count)
+            rest = rest.dropFirst(count)
+        }
+        return Array(kept.joined(separator: [UInt8(ascii: ";")]))
     }
 
     private mutating func show(_ scalar: Unicode.Scalar, _ output: inout [UInt8]) {

@@ -449,8 +449,9 @@ def test_files_of_pulls_and_plugins_go(shared, tmp_path):
     assert shared.both("--cache", cache, "--cache-limit", "1K", "--plugin-dir", plugins) == {
         ("blob", old): "cache-limit", ("partial", partial): "aborted",
         ("tarball", tarball): "stale-tarball", ("partial", left): "aborted"}
+    # The record of where a blob came from goes with it.
     assert sorted(path.name for path in tmp_path.rglob("*") if path.is_file()) == [
-        "b" * 64, "new.tar", "y"]
+        "b" * 64, "b" * 64, "new.tar", "y"]
 
 
 def test_one_that_fails_does_not_stop_the_rest(shared, tmp_path):

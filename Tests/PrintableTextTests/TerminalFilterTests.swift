@@ -22,7 +22,15 @@ import Testing
         ("\(esc)[38;2;1;2;3ma\(esc)[4:3mb\(esc)[m", "\(esc)[38;2;1;2;3ma\(esc)[4:3mb\(esc)[m"),
         ("\u{9B}31mred\u{9B}0m", "\(esc)[31mred\(esc)[0m"),
         // Attributes do not outlast the log.
-        ("\(esc)[8mhidden", "\(esc)[8mhidden\(esc)[0m"),
+        ("\(esc)[7mreversed", "\(esc)[7mreversed\(esc)[0m"),
+        // Text that is there and not seen.
+        ("\(esc)[8mhidden", "hidden"), ("\(esc)[08;1mhidden", "\(esc)[1mhidden\(esc)[0m"),
+        ("\(esc)[1;8:1mhidden\(esc)[m", "\(esc)[1mhidden\(esc)[m"),
+        (
+            "\(esc)[38;5;8ma\(esc)[48;2;8;8;8;8mb\(esc)[m",
+            "\(esc)[38;5;8ma\(esc)[48;2;8;8;8mb\(esc)[m"
+        ),
+        ("\(esc)[38:5:8ma\(esc)[38;8mb\(esc)[38;5mc\(esc)[m", "\(esc)[38:5:8mab\(esc)[5mc\(esc)[m"),
         // Control sequences of other kinds, in both forms.
         ("a\(esc)[2Jb\(esc)[1;1Hc\(esc)[?1049hd\u{9B}6ne", "abcde"),
         ("\(esc)[>4;2ma\(esc)[?1mb\(esc)[1 mc\(esc)[1!m", "abc"),
