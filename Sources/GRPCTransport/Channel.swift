@@ -6,7 +6,7 @@ import SystemIO
 @EventLoop
 final class Channel {
     /// The outcome of a call that may have to wait for the socket.
-    enum Progress: Equatable {
+    enum Progress: Equatable, Sendable {
         case done(Int)
         /// The peer has closed its side properly.
         case end
@@ -20,6 +20,8 @@ final class Channel {
     private let isServer: Bool
     /// Lives as long as the session, which has an unretained pointer to it.
     private let handshakeMessages = HandshakeMessages()
+    /// Whether another thread goes on with the handshake, so that nothing here may touch the session.
+    private var isHandshakeElsewhere = false
 
     nonisolated let remotePeer: String
     nonisolated let localPeer: String
@@ -94,17 +96,60 @@ final class Channel {
     /// - Throws: `TLSError`, or `SystemError` when the connection broke.
     func handshake() throws -> Progress {
         guard let session else { return .done(0) }
-        ERR_clear_error()
-        let result = SSL_do_handshake(session)
-        if result != 1 { return try progress(of: session, result, "SSL_do_handshake") }
-        var name: UnsafePointer<UInt8>?
-        var length: UInt32 = 0
-        SSL_get0_alpn_selected(session, &name, &length)
-        guard UnsafeBufferPointer(start: name, count: Int(length)).elementsEqual("h2".utf8) else {
-            throw TLSError(.protocolMismatch, "the peer does not offer HTTP/2 (ALPN h2)")
+        return try Handshake(of: self, session, handshakeMessages, isServer: isServer).advance()
+    }
+
+    /// Lends the handshake to another thread until ``handshakeReturned()``; nil without TLS.
+    func lendHandshake() -> Handshake? {
+        guard let session else { return nil }
+        isHandshakeElsewhere = true
+        return Handshake(of: self, session, handshakeMessages, isServer: isServer)
+    }
+
+    /// The other thread is done with it.
+    func handshakeReturned() { isHandshakeElsewhere = false }
+
+    /// The handshake of a channel.
+    ///
+    /// `@unchecked Sendable`: the channel, which it keeps alive, does not touch the session while
+    /// the handshake is lent: it reads and writes only when the handshake is complete, and does not
+    /// shut TLS down. It is lent to one thread at a time, handed over in both directions with a lock.
+    struct Handshake: @unchecked Sendable {
+        private let channel: Channel
+        private let session: OpaquePointer
+        private let messages: HandshakeMessages
+        private let isServer: Bool
+
+        fileprivate init(
+            of channel: Channel, _ session: OpaquePointer, _ messages: HandshakeMessages,
+            isServer: Bool
+        ) {
+            self.channel = channel
+            self.session = session
+            self.messages = messages
+            self.isServer = isServer
         }
-        handshakeMessages.handshakeCompleted(at: .now)
-        return .done(0)
+
+        /// Goes on as far as what has come allows.
+        ///
+        /// - Throws: `TLSError`, or `SystemError` when the connection broke.
+        func advance() throws -> Progress {
+            ERR_clear_error()
+            let result = SSL_do_handshake(session)
+            if result != 1 {
+                return try Channel.progress(
+                    of: session, result, "SSL_do_handshake", isServer: isServer)
+            }
+            var name: UnsafePointer<UInt8>?
+            var length: UInt32 = 0
+            SSL_get0_alpn_selected(session, &name, &length)
+            guard UnsafeBufferPointer(start: name, count: Int(length)).elementsEqual("h2".utf8)
+            else {
+                throw TLSError(.protocolMismatch, "the peer does not offer HTTP/2 (ALPN h2)")
+            }
+            messages.handshakeCompleted(at: .now)
+            return .done(0)
+        }
     }
 
     /// - Throws: `TLSError`, `SystemError`, or `PeerViolation` when the peer sends too many
@@ -118,7 +163,8 @@ final class Channel {
         var count = 0
         let result = SSL_read_ex(session, buffer.baseAddress, buffer.count, &count)
         try handshakeMessages.check()
-        return result == 1 ? .done(count) : try progress(of: session, result, "SSL_read")
+        return result == 1
+            ? .done(count) : try Self.progress(of: session, result, "SSL_read", isServer: isServer)
     }
 
     func write(_ buffer: UnsafeRawBufferPointer) throws -> Progress {
@@ -129,20 +175,21 @@ final class Channel {
         ERR_clear_error()
         var count = 0
         let result = SSL_write_ex(session, buffer.baseAddress, buffer.count, &count)
-        return result == 1 ? .done(count) : try progress(of: session, result, "SSL_write")
+        return result == 1
+            ? .done(count) : try Self.progress(of: session, result, "SSL_write", isServer: isServer)
     }
 
     /// Says goodbye, as far as that goes without waiting.
     func shutdown() {
-        if let session, SSL_is_init_finished(session) == 1 {
+        if let session, !isHandshakeElsewhere, SSL_is_init_finished(session) == 1 {
             ERR_clear_error()
             _ = SSL_shutdown(session)
         }
         socket.shutdownWriting()
     }
 
-    private func progress(
-        of session: OpaquePointer, _ result: CInt, _ call: String
+    private nonisolated static func progress(
+        of session: OpaquePointer, _ result: CInt, _ call: String, isServer: Bool
     ) throws -> Progress {
         let code = errno
         switch SSL_get_error(session, result) {
@@ -152,14 +199,16 @@ final class Channel {
         case SSL_ERROR_SYSCALL:
             ERR_clear_error()
             throw SystemError(call, code: code == 0 ? ECONNRESET : code)
-        default: throw failure(of: session)
+        default: throw failure(of: session, isServer: isServer)
         }
     }
 
     /// What a peer says that does not like our certificate, or misses it (RFC 8446, section 6).
-    private static let certificateAlerts: Set<CInt> = [42, 43, 44, 45, 46, 48, 116]
+    private nonisolated static let certificateAlerts: Set<CInt> = [42, 43, 44, 45, 46, 48, 116]
 
-    private func failure(of session: OpaquePointer) -> TLSError {
+    private nonisolated static func failure(
+        of session: OpaquePointer, isServer: Bool
+    ) -> TLSError {
         let error = ERR_peek_last_error()
         let reason = TLSContext.lastError()
         let verdict = SSL_get_verify_result(session)
@@ -174,7 +223,7 @@ final class Channel {
             let whose = isServer ? "the server's" : "the client's"
             return TLSError(
                 .refusedByPeer,
-                Self.certificateAlerts.contains(alert)
+                certificateAlerts.contains(alert)
                     ? "the peer refused \(whose) certificate: \(reason)"
                     : "the peer refused TLS: \(reason)")
         }

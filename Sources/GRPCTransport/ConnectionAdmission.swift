@@ -33,8 +33,9 @@ struct ConnectionAdmission {
     /// Decides about a connection from `peer` beside those there are.
     ///
     /// Over a peer's own limit only its own connections go, so that nobody pays for a neighbour.
-    /// Handshakes go first, the oldest before the newer: an honest one takes milliseconds, and
-    /// a flood of half-open ones then only pushes itself out. Next goes who has been up for
+    /// Handshakes go first, those of the peer that has most of them, the oldest before the newer: an
+    /// honest one takes milliseconds, and a flood of half-open ones then only pushes itself out.
+    /// Next goes who has been up for
     /// longest without an RPC that was let in, and then the one that has been idle for longest,
     /// whose client simply connects again. Those with RPCs stay.
     func admit<ID>(peer: String, beside entries: some Sequence<Entry<ID>>) -> Verdict<ID> {
@@ -47,7 +48,11 @@ struct ConnectionAdmission {
     }
 
     private func makeRoom<ID>(among entries: [Entry<ID>], _ reason: PeerViolation) -> Verdict<ID> {
-        let oldest = entries.lazy.filter { $0.phase == .handshaking }.min { $0.number < $1.number }
+        let handshakes = entries.filter { $0.phase == .handshaking }
+        let counts = Dictionary(grouping: handshakes, by: \.peer).mapValues(\.count)
+        let most = counts.values.max()
+        let oldest = handshakes.lazy.filter { counts[$0.peer] == most }
+            .min { $0.number < $1.number }
         if let oldest { return .evict(oldest.id, reason) }
         let unproven = longest(among: entries) {
             if case .unproven(let since) = $0 { since } else { nil }

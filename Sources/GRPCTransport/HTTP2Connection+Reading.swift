@@ -6,15 +6,16 @@ extension HTTP2Connection {
     private static let readQuantum = 512 << 10
     /// Frames of which the same is true: the shortest cost as much as some hundred bytes.
     private static let frameQuantum = 4096
-    /// Reads of which the same is true: TLS hands out a record at a time, which may carry a byte.
-    private static let recordQuantum = 1024
+    /// The time after which the same is true: TLS hands out a record at a time, which may carry a
+    /// byte.
+    private static let turnLimit: Duration = .milliseconds(2)
     /// Shared by all connections, since only one reads at a time.
     private static let readBuffer = UnsafeMutableRawBufferPointer.allocate(
         byteCount: 64 << 10, alignment: 16)
 
     func read() {
         var total = 0
-        var records = 0
+        let turnEnd = ContinuousClock.now + Self.turnLimit
         framesRead = 0
         timers.readAgain?.cancel()
         defer { delegate?.inputProcessed(on: self) }
@@ -39,7 +40,6 @@ extension HTTP2Connection {
                     try session.receive(
                         UnsafeRawBufferPointer(rebasing: Self.readBuffer[..<count]))
                     total += count
-                    records += 1
                     guard session.wantsRead else { return closeWithSession() }
                     guard session.outboundQueueSize <= mostUnreadFrames else {
                         throw PeerViolation.unreadAnswers(mostUnreadFrames)
@@ -48,7 +48,7 @@ extension HTTP2Connection {
                     if session.wantsWrite { scheduleFlush() }
                 }
                 if total >= Self.readQuantum || framesRead >= Self.frameQuantum
-                    || records >= Self.recordQuantum
+                    || lastArrival >= turnEnd
                 {
                     // TLS may hold bytes that the kernel no longer knows of, so ask again.
                     timers.readAgain = EventLoop.Timer(after: .zero) { [weak self] in self?.read() }

@@ -49,6 +49,7 @@ extension HTTP2Connection {
         case .open, .noticed, .draining: canWrite = true
         }
         state = .closed
+        configuration.handshakes?.scheduler.remove(self)
         timers.cancelAll()
         if canWrite { sayGoodbye(error) }
         watch?.cancel()

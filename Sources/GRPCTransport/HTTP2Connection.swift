@@ -1,3 +1,4 @@
+import Glibc
 import SystemIO
 
 /// An HTTP/2 connection: moves bytes between a channel and a session, and keeps the streams.
@@ -68,9 +69,14 @@ final class HTTP2Connection {
         }
         timers.handshake = EventLoop.Timer(after: configuration.handshakeTimeout) { [weak self] in
             guard let self else { return }
-            close(PeerViolation.slowHandshake(configuration.handshakeTimeout))
+            let isWaiting = configuration.handshakes?.scheduler.isWaiting(self) ?? false
+            let timeout = configuration.handshakeTimeout
+            close(
+                isWaiting
+                    ? PeerViolation.tooManyHandshakes(timeout) : .slowHandshake(timeout))
         }
-        advanceHandshake()
+        // A server has to wait for the client's first words.
+        if configuration.handshakes == nil { advanceHandshake() }
     }
 
     var isAcceptingStreams: Bool {
@@ -85,7 +91,17 @@ final class HTTP2Connection {
 
     private func ready(_ readiness: Readiness) {
         switch state {
-        case .handshaking: advanceHandshake()
+        case .handshaking:
+            guard let (scheduler, source) = configuration.handshakes else {
+                return advanceHandshake()
+            }
+            // Of a peer that is gone nothing is worth its processor time.
+            guard !readiness.contains(.hangup) else {
+                return close(SystemError("read", code: ECONNRESET))
+            }
+            // Until its turn comes, when the handshake says what it waits for.
+            watch?.wait(for: [])
+            scheduler.enqueue(self, from: source)
         case .open, .noticed, .draining:
             if readiness.contains(.writable) { flush() }
             if readiness.contains(.readable) { read() }
@@ -94,8 +110,14 @@ final class HTTP2Connection {
     }
 
     private func advanceHandshake() {
+        handshakeAdvanced(Result { try channel.handshake() })
+    }
+
+    /// Takes what a step of the TLS handshake came to.
+    func handshakeAdvanced(_ outcome: Result<Channel.Progress, any Error>) {
+        guard case .handshaking = state else { return }
         do {
-            switch try channel.handshake() {
+            switch try outcome.get() {
             case .wait(let readiness): watch?.wait(for: readiness)
             case .end: close(TLSError(.protocolMismatch, "the peer closed during the handshake"))
             case .done:

@@ -4,6 +4,9 @@ struct HTTP2ConnectionConfiguration {
     /// The largest message, in bytes.
     var messageLimit: Int
     var handshakeTimeout: Duration
+    /// What decides when the TLS handshake goes on, and whom it is counted for; nil where it goes
+    /// on whenever it can.
+    var handshakes: (scheduler: HandshakeScheduler, source: String)?
     /// How long a peer may take over the headers of a request; nil for ever.
     var headerTimeout: Duration?
     /// How long bytes may wait to be sent without any of them going out; nil for ever.

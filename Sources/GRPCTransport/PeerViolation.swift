@@ -4,6 +4,8 @@ import CNghttp2
 public enum PeerViolation: Error, Hashable, Sendable, CustomStringConvertible {
     /// No TLS and HTTP/2 within the time.
     case slowHandshake(Duration)
+    /// The handshake did not get its turn within the time, because of others.
+    case tooManyHandshakes(Duration)
     /// No RPC was let in for so long, twice.
     case neverProven(Duration)
     /// A request's headers began and did not end within the time.
@@ -32,7 +34,8 @@ public enum PeerViolation: Error, Hashable, Sendable, CustomStringConvertible {
     var errorCode: UInt32? {
         switch self {
         // Not the peer's fault.
-        case .tooManyConnections, .tooManyConnectionsOfPeer: HTTP2ErrorCode.noError
+        case .tooManyConnections, .tooManyConnectionsOfPeer, .tooManyHandshakes:
+            HTTP2ErrorCode.noError
         case .brokeProtocol: nil
         default: HTTP2ErrorCode.enhanceYourCalm
         }
@@ -41,6 +44,9 @@ public enum PeerViolation: Error, Hashable, Sendable, CustomStringConvertible {
     public var description: String {
         switch self {
         case .slowHandshake(let time): "the handshake took longer than \(time)"
+        case .tooManyHandshakes(let time):
+            "the handshake waited for \(time): the handshakes of its address, or of all, need "
+                + "more processor time than they may have"
         case .neverProven(let time): "no RPC was let in for \(time), nor for as long again"
         case .slowHeaders(let time): "the headers of a request took longer than \(time)"
         case .stalled(let time): "nothing that waits to be sent could be for \(time)"

@@ -19,6 +19,7 @@ final class ServerCore {
     private let onEvent: @Sendable @EventLoop (ServerEvent) -> Void
     private let admission: ConnectionAdmission
     private let budget: BufferBudget
+    private let handshakes = HandshakeScheduler(.init())
     private var connections: [ObjectIdentifier: ServerConnection] = [:]
     /// Connections accepted so far.
     private var count: UInt64 = 0
@@ -129,6 +130,7 @@ final class ServerCore {
                         resets: configuration.resets, controlFrames: configuration.controlFrames)),
                 messageLimit: configuration.maximumMessageSize,
                 handshakeTimeout: configuration.handshakeTimeout,
+                handshakes: contexts[endpoint] == nil ? nil : (handshakes, peer),
                 headerTimeout: configuration.headerTimeout,
                 stallTimeout: configuration.stallTimeout, budget: budget,
                 keepaliveTime: configuration.keepaliveTime,
