@@ -60,12 +60,13 @@ public struct SharedFolder: Hashable, Sendable {
         return binds + mounted
     }
 
-    /// The folder that a volume stands for; nil when it is storage of its own.
+    /// The folder that a volume stands for; nil when it is storage of its own or the file system of
+    /// a device.
     private init?(_ volume: Volume, holder: String, isReadOnly: Bool) {
-        guard volume.driver == VolumeSpec.localDriver, let device = volume.options["device"],
-            device.utf8.first == UInt8(ascii: "/")
-        else { return nil }
         let options = MountOptions(volume.options["o"] ?? "")
+        guard volume.driver == VolumeSpec.localDriver, options.mayBind,
+            let device = volume.options["device"], device.utf8.first == UInt8(ascii: "/")
+        else { return nil }
         self.init(
             device, holder: holder, isRecursive: options.names.contains("rbind"),
             isReadOnly: isReadOnly || options.names.contains("ro"))
