@@ -3,7 +3,8 @@ import SystemIO
 
 /// The file system, as far as a policy has to know it.
 public protocol PathResolver: Sendable {
-    /// The path without symbolic links; what of it does not exist is left as it is.
+    /// The path without symbolic links; what of it does not exist is left as it is. A link that
+    /// leads nowhere is followed as well: what it leads to may exist the next time.
     func resolve(_ path: String) -> String
 
     /// What is mounted where; empty when that cannot be read.
@@ -17,7 +18,12 @@ public struct FileSystem: PathResolver {
 
     public init() {}
 
-    public func resolve(_ path: String) -> String {
+    public func resolve(_ path: String) -> String { resolve(path, links: Self.maximumLinks) }
+
+    /// As many as the kernel follows.
+    private static let maximumLinks = 40
+
+    private func resolve(_ path: String, links: Int) -> String {
         var known = path.utf8[...]
         var rest = ""
         while true {
@@ -26,9 +32,25 @@ public struct FileSystem: PathResolver {
                 return String(cString: real) + rest
             }
             guard let slash = known.lastIndex(of: UInt8(ascii: "/")) else { return path }
+            if let target = Self.target(ofLink: String(Substring(known))) {
+                // Links that lead to each other are no way to anything that is allowed.
+                guard links > 0 else { return "/" }
+                let isAbsolute = target.utf8.first == UInt8(ascii: "/")
+                let base = isAbsolute ? "" : String(Substring(known[...slash]))
+                return resolve(base + target + rest, links: links - 1)
+            }
             rest = Substring(known[slash...]) + rest
             known = known[..<slash]
         }
+    }
+
+    /// - Returns: nil for what is no symbolic link.
+    private static func target(ofLink path: String) -> String? {
+        var buffer = [CChar](repeating: 0, count: Int(PATH_MAX))
+        let count = readlink(path, &buffer, buffer.count)
+        return count > 0
+            ? String(decoding: buffer.prefix(count).map(UInt8.init(bitPattern:)), as: UTF8.self)
+            : nil
     }
 
     public func mountTable() -> MountTable {
