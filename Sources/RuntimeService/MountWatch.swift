@@ -32,7 +32,11 @@ public final class MountWatch {
         start.yield()
         for await _ in starts {
             var delay = Self.firstRetry
-            while !(await watch()) {
+            while true {
+                let start = ContinuousClock.now
+                if await watch() { break }
+                // One that worked for long is not what the wait grows for.
+                if .now - start > Self.lastRetry { delay = Self.firstRetry }
                 guard (try? await EventLoop.sleep(for: delay)) != nil else { return }
                 delay = min(delay * 2, Self.lastRetry)
             }
