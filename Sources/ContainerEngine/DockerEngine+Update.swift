@@ -1,3 +1,4 @@
+import DevicePolicy
 import RuntimeAPI
 import SystemIO
 
@@ -94,7 +95,11 @@ extension DockerEngine {
     static func inheritedMounts(
         _ spec: ContainerSpec, _ old: ContainerDetails
     ) -> [(target: String, name: String)] {
-        let named = Set((spec.volumes + (old.spec?.volumes ?? [])).map(\.mountPoint))
+        // As the engines write them: without what does not change where a path leads.
+        let named = Set(
+            (spec.volumes + (old.spec?.volumes ?? [])).map {
+                HostPath($0.mountPoint)?.description ?? $0.mountPoint
+            })
         return old.volumes.sorted { $0.key < $1.key }.filter { !named.contains($0.key) }
             .map { (target: $0.key, name: $0.value) }
     }
