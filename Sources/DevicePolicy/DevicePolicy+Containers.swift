@@ -145,18 +145,25 @@ extension DevicePolicy {
     func check(
         bind path: String, _ reserved: ReservedPaths, on files: some PathResolver
     ) throws(RuntimeError) {
+        let mounts = files.mountTable()
         for place in try Self.places(of: path, .hostPaths, on: files) {
             let shown = excerpt("\(place)")
+            let territory = mounts.territory(of: place)
+            // By name, and by what is there: it may be mounted in a second place.
+            func touches(_ other: HostPath) -> Bool {
+                if place.touches(other) { return true }
+                guard !other.isRoot, let location = mounts.location(of: other) else { return false }
+                return territory.contains { $0.isWithin(location) || location.isWithin($0) }
+            }
             for entry in reserved.entries {
                 for own in [entry.path, files.resolve(entry.path)].compactMap({ HostPath($0) })
-                where place.touches(own) {
+                where touches(own) {
                     throw Self.denial(
                         .hostPaths, "\(shown) contains or is within \(own), \(entry.purpose)")
                 }
             }
             for entry in hostPaths.deny
-            where place.touches(entry)
-                || place.touches(HostPath(trusting: files.resolve("\(entry)")))
+            where touches(entry) || touches(HostPath(trusting: files.resolve("\(entry)")))
             {
                 throw Self.denial(
                     .hostPaths, "\(shown) contains or is within \(entry), which is denied",
