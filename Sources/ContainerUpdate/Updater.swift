@@ -37,6 +37,8 @@ public final class Updater {
     public var onChange: (@EventLoop () -> Void)?
     /// What they are to become.
     private var wantedImages: [String: ImageName] = [:]
+    /// Likewise, once that was found to be sound.
+    private var plannedSpecs: [String: ContainerSpec] = [:]
     /// How many are changing an instance that is not being updated.
     private var changes: [String: Int] = [:]
     private let aftercare: Aftercare
@@ -112,6 +114,9 @@ public final class Updater {
     /// Instances that nobody else may touch now.
     public var countUnderWay: Int { busy.count }
 
+    /// What an instance that is being updated is to become; nil for others.
+    public func plannedSpec(of instance: String) -> ContainerSpec? { plannedSpecs[instance] }
+
     /// The images that instances are about to be made of.
     public var imagesUnderUpdate: Set<ImageName> {
         Set(wantedImages.values.map { (try? $0.familiar()) ?? $0 })
@@ -142,11 +147,9 @@ public final class Updater {
     /// - Parameters:
     ///   - settings: what differs from the old container.
     ///   - detach: return once nothing speaks against it any more.
-    ///   - onPlan: told the new container's specification once it was validated.
     /// - Throws: `RuntimeError`, or `CancellationError`; then the old container is what remains.
     public func update(
-        _ instance: String, to image: ImageName, _ settings: ContainerSpec, detach: Bool,
-        onPlan: @EventLoop (ContainerSpec) -> Void = { _ in }
+        _ instance: String, to image: ImageName, _ settings: ContainerSpec, detach: Bool
     ) async throws {
         guard InstanceName.mayBeInstance(instance) else {
             throw RuntimeError.containerNotFound(name: instance)
@@ -168,7 +171,7 @@ public final class Updater {
         await aftercare.leave(plan.record.oldID, of: instance)
         // A task of its own, since the one that asked may be cancelled at any moment.
         let work = EventLoop.task { [self] in try await carryOut(plan.record, plan.spec) }
-        onPlan(plan.spec)
+        plannedSpecs[instance] = plan.spec
         guard !detach else { return }
         try await withTaskCancellationHandler {
             try await work.value
@@ -249,6 +252,7 @@ public final class Updater {
     private func release(_ instance: String) {
         busy.remove(instance)
         wantedImages[instance] = nil
+        plannedSpecs[instance] = nil
         lookAfter(instance)
     }
 

@@ -21,9 +21,11 @@ extension ContainerzService {
         let settings = try ContainerSpec(params)
         call.note(settings.auditNotes)
         call.note(["image": .text("\(image)"), "async": .flag(request.async)])
-        let grant = try await runtime.update(
+        try await runtime.update(
             request.instanceName, to: image, settings: settings, detach: request.async)
-        if let grant { call.note(grant.auditNotes) }
+        call.carryOut()
+        // One that failed in the meantime, after a request that does not wait, left another image.
+        await noteGrant(to: request.instanceName, madeOf: image, call)
         return .with {
             $0.updateOk = .with {
                 $0.instanceName = request.instanceName

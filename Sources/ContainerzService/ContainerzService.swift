@@ -127,10 +127,36 @@ public struct ContainerzService: RegistrableRPCService {
     ) async throws -> Gnoi_Containerz_StartContainerResponse {
         let spec = try ContainerSpec(request)
         call.note(spec.auditNotes)
-        let started = try await runtime.start(spec)
-        call.note(["instance": .text(started.name)])
-        if let grant = started.grant { call.note(grant.auditNotes) }
-        return .with { $0.startOk = .with { $0.instanceName = started.name } }
+        let name = try await runtime.start(spec)
+        call.carryOut()
+        call.note(["instance": .text(name)])
+        await noteGrant(to: name, call)
+        return .with { $0.startOk = .with { $0.instanceName = name } }
+    }
+
+    /// Adds to the audit what a container was given.
+    ///
+    /// - Parameter image: which it has to be made of; nil for any.
+    @EventLoop
+    func noteGrant(
+        to name: String, madeOf image: ImageName? = nil, _ call: CallInProgress
+    ) async {
+        do {
+            guard let grant = try await runtime.grant(to: name),
+                image.map({ Self.familiar($0) == Self.familiar(grant.image) }) ?? true
+            else { return }
+            call.note(grant.auditNotes)
+        } catch {
+            // The container runs, and the record has what was asked for.
+            logger.warning(
+                "what a container was given is not known",
+                metadata: ["container": "\(name)", "reason": "\(error)"])
+        }
+    }
+
+    /// Without what engines put in front of names.
+    private static func familiar(_ image: ImageName) -> ImageReference? {
+        try? ImageReference(repository: image.repository, tag: image.tag).familiar
     }
 
     @EventLoop

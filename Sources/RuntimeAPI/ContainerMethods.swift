@@ -43,26 +43,15 @@ extension Runtime {
 
         public struct Parameters: Codable, Hashable, Sendable {
             public var spec: ContainerSpec
-            /// Whether to reply with what the container was given; nil for false.
-            public var grant: Bool?
 
-            public init(spec: ContainerSpec, grant: Bool? = nil) {
-                self.spec = spec
-                self.grant = grant
-            }
+            public init(spec: ContainerSpec) { self.spec = spec }
         }
 
         public struct Reply: Codable, Hashable, Sendable {
             /// The instance name, made up when the request had none.
             public var name: String
-            /// What the container was given; nil when nobody asked for it, or when the container
-            /// was gone before that could be seen.
-            public var grant: Grant?
 
-            public init(name: String, grant: Grant? = nil) {
-                self.name = name
-                self.grant = grant
-            }
+            public init(name: String) { self.name = name }
         }
     }
 
@@ -123,6 +112,7 @@ extension Runtime {
 
     /// Replaces a container by one of another image, or leaves it as it is.
     public enum UpdateContainer: Method {
+        public typealias Reply = Nothing
         public typealias Failure = RuntimeError
         public static let name = "\(interface).UpdateContainer"
 
@@ -133,18 +123,15 @@ extension Runtime {
             public var settings: ContainerSpec
             /// Reply after the request was validated.
             public var detach: Bool
-            /// Whether to reply with what the new container was given; nil for false.
-            public var grant: Bool?
 
             public init(
                 name: String, image: ImageName, settings: ContainerSpec = ContainerSpec(),
-                detach: Bool = false, grant: Bool? = nil
+                detach: Bool = false
             ) {
                 self.name = name
                 self.image = image
                 self.settings = settings
                 self.detach = detach
-                self.grant = grant
             }
 
             public init(from decoder: any Decoder) throws {
@@ -153,18 +140,29 @@ extension Runtime {
                 image = try fields.decode(ImageName.self, forKey: .image)
                 settings = try fields.decode(.settings, default: ContainerSpec())
                 detach = try fields.decode(.detach, default: false)
-                grant = try fields.decodeIfPresent(Bool.self, forKey: .grant)
             }
 
-            private enum CodingKeys: CodingKey { case name, image, settings, detach, grant }
+            private enum CodingKeys: CodingKey { case name, image, settings, detach }
+        }
+    }
+
+    /// What a container was given of the device.
+    public enum GetGrant: Method {
+        public typealias Failure = RuntimeError
+        public static let name = "\(interface).GetGrant"
+
+        public struct Parameters: Codable, Hashable, Sendable {
+            public var name: String
+
+            public init(name: String) { self.name = name }
         }
 
         public struct Reply: Codable, Hashable, Sendable {
-            /// What the new container was given, or with `detach` is to be given; nil when nobody
-            /// asked for it, or when the container was gone before that could be seen.
+            /// While the container is being updated, of the new one; nil for a container that is
+            /// gone or was not started through this interface.
             public var grant: Grant?
 
-            public init(grant: Grant? = nil) { self.grant = grant }
+            public init(grant: Grant?) { self.grant = grant }
         }
     }
 

@@ -157,6 +157,12 @@ extension Runtime.RemoveContainer.Parameters: LimitedParameters {
     }
 }
 
+extension Runtime.GetGrant.Parameters: LimitedParameters {
+    public func checkLimits() throws(RuntimeError) {
+        try RequestLimits.nameBytes.check("name", name)
+    }
+}
+
 extension Runtime.UpdateContainer.Parameters: LimitedParameters {
     public func checkLimits() throws(RuntimeError) {
         try RequestLimits.nameBytes.check("name", name)

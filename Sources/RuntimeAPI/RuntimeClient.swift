@@ -98,9 +98,15 @@ extension RuntimeClient {
         ).containers
     }
 
-    /// - Returns: the instance name, and what the container was given.
-    public func start(_ spec: ContainerSpec) async throws -> Runtime.StartContainer.Reply {
-        try await call(Runtime.StartContainer.self, .init(spec: spec, grant: true))
+    /// - Returns: the instance name.
+    public func start(_ spec: ContainerSpec) async throws -> String {
+        try await call(Runtime.StartContainer.self, .init(spec: spec)).name
+    }
+
+    /// What a container was given of the device, or while it is being updated is to be given; nil
+    /// for one that is gone.
+    public func grant(to name: String) async throws -> Grant? {
+        try await call(Runtime.GetGrant.self, .init(name: name)).grant
     }
 
     /// Stops a container, for good or to start it again.
@@ -119,14 +125,12 @@ extension RuntimeClient {
     }
 
     /// - Parameter settings: what differs from the old container.
-    /// - Returns: what the new container was given.
     public func update(
         _ name: String, to image: ImageName, settings: ContainerSpec, detach: Bool
-    ) async throws -> Grant? {
-        try await call(
+    ) async throws {
+        _ = try await call(
             Runtime.UpdateContainer.self,
-            .init(name: name, image: image, settings: settings, detach: detach, grant: true)
-        ).grant
+            .init(name: name, image: image, settings: settings, detach: detach))
     }
 
     /// The volumes.

@@ -121,18 +121,15 @@ public struct RuntimeService {
         }
         service.answer(Runtime.StartContainer.self) { call in
             let spec = call.parameters.spec
-            let wantsGrant = call.parameters.grant ?? false
-            let (name, grant) = try await reservations.use(Self.things(of: spec)) {
+            let name = try await reservations.use(Self.things(of: spec)) {
                 let name = try await updater.handOver(spec.name) {
                     try await engines.use { try await $0.start(spec) }
                 }
                 await noteUse(by: name)
-                // It runs by now: that nothing more is known of it is no failure of the start.
-                guard wantsGrant else { return (name, nil as Grant?) }
-                return (name, try? await engines.use { try await $0.grant(to: name) })
+                return name
             }
             logger.info("started", metadata: ["container": "\(name)"])
-            return .init(name: name, grant: grant)
+            return .init(name: name)
         }
         service.answer(Runtime.StopContainer.self) { call in
             let wanted = call.parameters
@@ -167,21 +164,23 @@ public struct RuntimeService {
             var things = Self.things(of: wanted.settings)
             things.images = Self.familiar([wanted.image])
             things.containers = [wanted.name]
-            let grant = try await reservations.use(things) {
+            try await reservations.use(things) {
                 // The old one's as well, which somebody may want to go back to.
                 await noteUse(by: wanted.name)
-                var planned: ContainerSpec?
                 try await updater.update(
-                    wanted.name, to: wanted.image, wanted.settings, detach: wanted.detach
-                ) { planned = $0 }
+                    wanted.name, to: wanted.image, wanted.settings, detach: wanted.detach)
                 await noteUse(by: wanted.name)
-                guard wanted.grant ?? false else { return nil as Grant? }
-                guard wanted.detach, let planned else {
-                    return try? await engines.use { try await $0.grant(to: wanted.name) }
-                }
-                return try? await engines.use { try await $0.grant(of: planned) }
             }
-            return .init(grant: grant)
+            return Nothing()
+        }
+        service.answer(Runtime.GetGrant.self) { call in
+            let name = call.parameters.name
+            let planned = updater.plannedSpec(of: name)
+            return .init(
+                grant: try await engines.use { engine in
+                    if let planned { return try await engine.grant(of: planned) }
+                    return try await engine.grant(to: name)
+                })
         }
         service.answer(Runtime.StreamLogs.self) { call in
             if call.parameters.follow {
