@@ -49,9 +49,9 @@ public protocol ContainerEngine: UpdateEngine, CleaningEngine {
     /// Checks that running containers have the folders of the device that they were admitted with,
     /// and looks again whenever a container is started, also by the engine itself.
     ///
-    /// - Parameter report: called for each container that was stopped for it.
+    /// - Parameter report: called with each finding.
     /// - Returns: when no container of ours has a folder of the device.
-    func watchMounts(_ report: @EventLoop (RuntimeError) -> Void) async throws
+    func watchMounts(_ report: @EventLoop (MountFinding) -> Void) async throws
 
     func volumes(_ filters: Runtime.Filters) async throws -> [Volume]
     /// - Returns: the volume's name.

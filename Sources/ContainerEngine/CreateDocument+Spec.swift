@@ -1,3 +1,4 @@
+import DevicePolicy
 import Glibc
 import PrintableText
 import RuntimeAPI
@@ -64,8 +65,12 @@ extension CreateDocument {
             throw .invalidArgument(
                 field: "ports", reason: "a container without a network has no ports")
         }
-        return network.isEmpty ? nil : network
+        // The engine's configuration may have another default.
+        return ["", "default"].contains(network) ? "bridge" : network
     }
+
+    private static let kernelFolders = ["/dev", "/proc", "/sys"].map(HostPath.init(trusting:))
+    private static let ownMemory = ["/dev/shm", "/dev/mqueue"].map(HostPath.init(trusting:))
 
     private static func mount(_ volume: ContainerSpec.VolumeMount) throws(RuntimeError) -> Mount {
         guard !volume.name.isEmpty else {
@@ -78,13 +83,22 @@ extension CreateDocument {
                     "'\(excerpt(volume.name))' has a comma, a quote or a control "
                     + "character in it")
         }
-        guard volume.mountPoint.hasPrefix("/"), volume.mountPoint != "/",
+        guard let target = HostPath(volume.mountPoint), !target.isRoot,
             !volume.mountPoint.split(separator: "/").contains(".."), isPlain(volume.mountPoint)
         else {
             throw .invalidArgument(
                 field: "volumes",
                 reason: "mount point '\(excerpt(volume.mountPoint))' of "
                     + "\(excerpt(volume.name)) is not an absolute path")
+        }
+        // What the engine mounts there itself keeps the container from the kernel's settings.
+        if let folder = kernelFolders.first(where: target.isWithin),
+            !ownMemory.contains(where: target.isWithin)
+        {
+            throw .invalidArgument(
+                field: "volumes",
+                reason: "mount point \(excerpt(volume.mountPoint)) is in \(folder), which is the "
+                    + "kernel's")
         }
         return Mount(
             type: volume.isBind ? "bind" : "volume", source: volume.name,
@@ -159,6 +173,12 @@ extension CreateDocument {
             !destination.utf8.contains(UInt8(ascii: ":"))
         else {
             throw invalid("'\(excerpt(destination))' is not an absolute path")
+        }
+        // Elsewhere it may be a folder of the device, where the node would stay.
+        guard let place = HostPath(destination), place.isWithin(HostPath(trusting: "/dev")),
+            !destination.split(separator: "/").contains("..")
+        else {
+            throw invalid("the path in the container, '\(excerpt(destination))', is not below /dev")
         }
         // The names of a device's hardware are no secret.
         guard access(device.source, F_OK) == 0 else {

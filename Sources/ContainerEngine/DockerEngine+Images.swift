@@ -96,7 +96,16 @@ extension DockerEngine {
             throw RuntimeError.loadFailed(reason: "the archive holds no image")
         }
         let names = loaded.compactMap { ImageName(engineName: $0) }
-        for name in names { try await admitLoaded(name) }
+        var refusal: (any Error)?
+        for name in names {
+            // Each of them loses its name when it is refused.
+            do {
+                try await admitLoaded(name)
+            } catch {
+                refusal = refusal ?? error
+            }
+        }
+        if let refusal { throw refusal }
         if let wanted, names != [wanted] {
             throw RuntimeError.loadFailed(
                 reason: "the archive holds \(loaded.joined(separator: ", ")), not \(wanted)")
@@ -173,6 +182,12 @@ extension DockerEngine {
         try await translating {
             let found = try await findImage(image)
             try requireOwn(found)
+            // Without the image its containers would pass for ours.
+            if let document = try await self.image(found.id),
+                EngineLabel.reserved(in: document.config?.labels ?? [:]) != nil
+            {
+                try policies.policy.checkForeign("image \(found.name)")
+            }
             var names = KnownImageNames()
             let users = try await containerSummaries(all: true).filter {
                 // Those of another of its names keep the image, not this name.

@@ -39,11 +39,7 @@ extension DockerEngine {
             }
         } catch let error as RuntimeError {
             guard case .notPermitted = error else { throw error }
-            // At once, and so that no restart policy brings it back.
-            await EventLoop.task { [self] in
-                _ = try? await api.call(
-                    "POST", "/containers/\(id)/stop", [("t", "0")], timeout: Self.stopTimeout)
-            }.value
+            await stopAtOnce(id)
             throw error
         }
     }
@@ -68,16 +64,54 @@ extension DockerEngine {
             }
         }
         guard !paths.isEmpty, try await ownSpec(of: container) != nil else { return [] }
+        let isResolved = container.config?.labels?[EngineLabel.resolved] != nil
         let files = FileSystem()
         let mounts = files.mountTable()
         var expected: [ExpectedMount] = []
         for path in paths {
-            guard let place = HostPath(path), HostPath(files.resolve(path)) == place,
-                let source = mounts.location(of: place)
+            guard let place = HostPath(path), let real = HostPath(files.resolve(path)),
+                let source = mounts.location(of: real)
             else { throw Self.redirected(path, named: name) }
+            // A container of an older version may have a link on the way.
+            if real != place,
+                isResolved || policies.policy.deniedPath(at: source, reserved, on: files) != nil
+            {
+                throw Self.redirected(path, named: name)
+            }
             expected.append(ExpectedMount(path: path, source: source))
         }
         return expected
+    }
+
+    /// Looks at the mounts of a container that was started before this program. Where a path leads
+    /// may have changed since, which does not change what is mounted: the container is stopped only
+    /// if it has something that is denied.
+    ///
+    /// - Throws: `RuntimeError.notPermitted` when it was stopped.
+    private func checkEarlierMounts(of holder: FolderHolder) async throws {
+        guard let container = try await findContainer(holder.id), container.isUp,
+            let pid = container.state.pid, pid > 0, let actual = try Self.mounts(ofProcess: pid)
+        else { return }
+        let files = FileSystem()
+        for mount in container.mounts ?? [] where mount.bindSource != nil {
+            guard let target = HostPath(mount.destination),
+                let location = actual.source(mountedAt: target),
+                let denied = policies.policy.deniedPath(at: location, reserved, on: files)
+            else { continue }
+            await stopAtOnce(holder.id)
+            throw RuntimeError.notPermitted(
+                rule: "hostPaths.deny",
+                reason: "container \(excerpt(holder.name)) had something of \(denied) mounted at "
+                    + "\(excerpt(mount.destination))")
+        }
+    }
+
+    /// So that no restart policy brings it back.
+    private func stopAtOnce(_ id: String) async {
+        await EventLoop.task { [self] in
+            _ = try? await api.call(
+                "POST", "/containers/\(id)/stop", [("t", "0")], timeout: Self.stopTimeout)
+        }.value
     }
 
     /// - Returns: nil for a process that has ended.
@@ -106,10 +140,10 @@ extension DockerEngine {
     /// Checks the mounts of all running containers of ours, and then of each container that is
     /// started, by whomever.
     ///
-    /// - Parameter report: called with what was found, after the container was stopped.
+    /// - Parameter report: called with each finding.
     /// - Returns: when no container of ours has a folder of the device.
     /// - Throws: `RuntimeError`, `.engineUnavailable` when the engine ends the stream of events.
-    public func watchMounts(_ report: @EventLoop (RuntimeError) -> Void) async throws {
+    public func watchMounts(_ report: @EventLoop (MountFinding) -> Void) async throws {
         try await translating {
             // First, so that no start comes between the look and the events.
             let events = try await api.open(
@@ -122,7 +156,7 @@ extension DockerEngine {
                 for event in try lines.take(bytes) {
                     if event.action == "start", let id = event.actor.id {
                         try await check(id, event.actor.attributes?["name"] ?? id, report)
-                    } else if try await containersWithFolders().isEmpty {
+                    } else if try await ownContainersWithFolders().isEmpty {
                         return
                     }
                 }
@@ -133,30 +167,42 @@ extension DockerEngine {
 
     /// - Returns: whether there is any container with a folder of the device.
     private func checkRunningContainers(
-        _ report: @EventLoop (RuntimeError) -> Void
+        _ report: @EventLoop (MountFinding) -> Void
     ) async throws -> Bool {
-        let containers = try await containersWithFolders()
-        for container in containers where Self.isUp(container) {
-            try await check(container.id, Self.name(container), report)
+        let containers = try await ownContainersWithFolders()
+        try await history.note(containers.flatMap(\.folders).map(\.path))
+        for container in containers {
+            let others = containers.filter { $0.id != container.id }.flatMap(\.folders)
+            if let nesting = DevicePolicy.nesting(of: container.folders, beside: others) {
+                report(.nested(nesting))
+            }
+            guard container.isUp else { continue }
+            do {
+                try await checkEarlierMounts(of: container)
+            } catch let error as RuntimeError {
+                guard case .notPermitted = error else { throw error }
+                report(.stopped(error))
+            }
         }
         return !containers.isEmpty
     }
 
     private func check(
-        _ id: String, _ name: String, _ report: @EventLoop (RuntimeError) -> Void
+        _ id: String, _ name: String, _ report: @EventLoop (MountFinding) -> Void
     ) async throws {
         do {
             try await checkMounts(of: id, named: name)
         } catch let error as RuntimeError {
             guard case .notPermitted = error else { throw error }
-            report(error)
+            report(.stopped(error))
         }
     }
+}
 
-    /// Containers of ours, running or not, with a bind or a volume that may stand for a folder.
-    private func containersWithFolders() async throws -> [ContainerSummary] {
-        try await containerSummaries(all: true, as: MountingContainer.self)
-            .filter { !($0.mounts ?? []).isEmpty && Self.ownSpec(of: $0.summary, [:]) != nil }
-            .map(\.summary)
-    }
+/// What a look at the mounts of containers found.
+public enum MountFinding: Sendable {
+    /// A container had something else than it was admitted with, and was stopped.
+    case stopped(RuntimeError)
+    /// Containers of an older version have folders that lie one within the other.
+    case nested(RuntimeError)
 }

@@ -69,6 +69,7 @@ extension DockerEngine {
         try spec.checkSize()
         var spec = spec
         spec.name = name
+        document.labels[EngineLabel.resolved] = ""
         document.labels[EngineLabel.spec] = String(
             decoding: try CanonicalJSON.encode(spec), as: UTF8.self)
     }

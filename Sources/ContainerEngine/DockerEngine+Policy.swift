@@ -42,12 +42,14 @@ extension DockerEngine {
         try requireNoReservedLabels(document, image.name)
         var volumes = try await knownVolumes(spec.volumes.filter { !$0.isBind }.map(\.name))
         if let old { volumes += try await inherited(by: spec, from: old) }
-        let facts = ContainerFacts(
-            imageDigest: Self.digest(image.id), imageUser: document.config?.user ?? "",
-            volumes: volumes, reserved: reserved,
-            others: try await sharedFolders(beside: SharedFolder.all(of: spec, volumes)))
-        return Admitted(
-            spec: spec, resolved: try admit(spec, as: image.name, facts), image: image)
+        let facts = try await addFolders(
+            of: spec,
+            to: ContainerFacts(
+                imageDigest: Self.digest(image.id), imageUser: document.config?.user ?? "",
+                volumes: volumes, reserved: reserved))
+        let resolved = try admit(spec, as: image.name, facts)
+        try await history.note(SharedFolder.all(of: resolved, volumes).map(\.path))
+        return Admitted(spec: spec, resolved: resolved, image: image)
     }
 
     /// Asks for a container that exists and is about to be started again, by what it was created
@@ -59,6 +61,7 @@ extension DockerEngine {
         // A container that is not ours has none, and the policy allows it all the same.
         guard let own = try await ownSpec(of: container), let image = own.image else { return }
         let volumes = try await knownVolumes(own.volumes.filter { !$0.isBind }.map(\.name))
+        try Self.requireNoMore(than: own, container, named: name)
         // The binds as the engine has them, which were resolved when the container was created.
         var spec = own
         spec.volumes =
@@ -70,43 +73,85 @@ extension DockerEngine {
                         readOnly: !(mount.isWritable ?? true))
                 }
             }
-        let facts = ContainerFacts(
-            imageDigest: container.image.flatMap(Self.digest),
-            imageUser: container.config?.user ?? "", volumes: volumes, reserved: reserved,
-            others: try await sharedFolders(
-                beside: SharedFolder.all(of: spec, volumes), besides: container.id))
+        let facts = try await addFolders(
+            of: spec,
+            to: ContainerFacts(
+                imageDigest: container.image.flatMap(Self.digest),
+                imageUser: container.config?.user ?? "", volumes: volumes, reserved: reserved),
+            besides: container.id)
         _ = try admit(spec, as: try image.familiar(), facts)
     }
 
-    /// The folders of the device that containers of ours have, running or not.
-    ///
-    /// - Parameters:
-    ///   - own: those of the container to be. Most have none, and then no others matter.
-    ///   - container: whose do not count.
-    private func sharedFolders(
-        beside own: [SharedFolder], besides container: String? = nil
-    ) async throws -> [SharedFolder] {
-        guard !own.isEmpty else { return [] }
+    /// What a label says of a container must not hide what the engine gives to it.
+    private static func requireNoMore(
+        than spec: ContainerSpec, _ container: ContainerDocument, named name: String
+    ) throws(RuntimeError) {
+        let network = container.hostConfig?.networkMode ?? ""
+        let isShared = network == "host" || network.contains(":")
+        guard container.hostConfig?.privileged ?? false || isShared && network != spec.network
+        else { return }
+        throw .notPermitted(
+            rule: "ownership",
+            reason: "container \(name) has more than it was started with through containerz")
+    }
+
+    /// Adds what other containers have, and had. Most containers have no folder of the device, and
+    /// then it does not matter.
+    private func addFolders(
+        of spec: ContainerSpec, to facts: ContainerFacts, besides container: String? = nil
+    ) async throws -> ContainerFacts {
+        guard !SharedFolder.all(of: spec, facts.volumes).isEmpty else { return facts }
+        var facts = facts
+        let containers = try await ownContainersWithFolders().filter { $0.id != container }
+        facts.others = containers.flatMap(\.folders)
+        try await history.note(facts.others.map(\.path))
+        if !containers.contains(where: \.isUp), try await !isAnyOwnContainerUp() {
+            try await history.noContainerRuns()
+        }
+        facts.past = history.folders
+        facts.boot = history.boot
+        return facts
+    }
+
+    /// A container of ours and its folders.
+    struct FolderHolder {
+        var id: String
+        var name: String
+        var isUp: Bool
+        var folders: [SharedFolder]
+    }
+
+    /// Containers of ours, running or not, that have folders of the device.
+    func ownContainersWithFolders() async throws -> [FolderHolder] {
         let listed: VolumeList = try await api.get("/volumes")
         let known = Dictionary(
             (listed.volumes ?? []).map { ($0.name, KnownVolume(Volume($0), isOwn: $0.isOwn)) },
             uniquingKeysWith: { first, _ in first })
         let images = try await imageLabels()
         return try await containerSummaries(all: true, as: MountingContainer.self)
-            .filter {
-                $0.summary.id != container && Self.ownSpec(of: $0.summary, images) != nil
-            }
-            .flatMap { container in
+            .filter { Self.ownSpec(of: $0.summary, images) != nil }
+            .compactMap { container in
                 let holder = Self.name(container.summary)
                 let mounts = container.mounts ?? []
                 let binds = mounts.compactMap(\.bindSource).map {
                     SharedFolder($0, holder: holder)
                 }
-                return binds
+                let folders =
+                    binds
                     + SharedFolder.all(
                         of: ContainerSpec(), mounts.compactMap { $0.name.flatMap { known[$0] } },
                         holder: holder)
+                return folders.isEmpty
+                    ? nil
+                    : FolderHolder(
+                        id: container.summary.id, name: holder, isUp: Self.isUp(container.summary),
+                        folders: folders)
             }
+    }
+
+    private func isAnyOwnContainerUp() async throws -> Bool {
+        try await containerSummaries(all: false)
+            .contains { $0.labels?[EngineLabel.spec] != nil && Self.isUp($0) }
     }
 
     /// The volumes of these names, as far as there are any.

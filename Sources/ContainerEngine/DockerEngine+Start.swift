@@ -113,6 +113,30 @@ extension DockerEngine {
     func create(
         _ document: CreateDocument, _ admitted: Admitted, _ name: String
     ) async throws -> String {
+        var document = document
+        let mounts = document.hostConfig.mounts ?? []
+        let volumes = Set(mounts.filter { $0.type == "volume" }.map(\.source))
+        let fresh = try await history.mount(volumes: volumes)
+        if dialect.copiesIntoVolumesThroughLinks {
+            // The engine copies as root, and another container that has the volume could make a
+            // link of what is copied to.
+            for index in mounts.indices
+            where mounts[index].type == "volume" && !fresh.contains(mounts[index].source) {
+                document.hostConfig.mounts?[index].volumeOptions = .init(noCopy: true)
+            }
+        }
+        do {
+            return try await create(asked: document, admitted, name)
+        } catch {
+            // The first error is what matters; such a volume starts out empty.
+            try? await history.didNotMount(volumes: fresh)
+            throw error
+        }
+    }
+
+    private func create(
+        asked document: CreateDocument, _ admitted: Admitted, _ name: String
+    ) async throws -> String {
         do {
             let id = try await api.post(
                 "/containers/create", [("name", name)], json: document,

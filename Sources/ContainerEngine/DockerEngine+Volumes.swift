@@ -42,9 +42,14 @@ extension DockerEngine {
             throw RuntimeError.volumeExists(spec.name)
         }
         do {
-            return try await api.post(
+            let name = try await api.post(
                 "/volumes/create", json: VolumeRequest(spec), as: VolumeDocument.self
             ).name
+            // Any other may have been in use already.
+            if spec.driver == VolumeSpec.localDriver, spec.options.isEmpty {
+                try await history.created(volume: name)
+            }
+            return name
         } catch let failure as EngineAPI.Failure {
             throw Self.creationError(failure, of: spec)
         }

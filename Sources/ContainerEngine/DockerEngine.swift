@@ -10,6 +10,7 @@ public final class DockerEngine: ContainerEngine {
     public let version: String
     public let storageRoot: String
     let policies: any PolicyProvider
+    let history: FolderHistory
     /// Called after each container that was created.
     public var onContainerCreated: (@EventLoop () -> Void)?
     /// Held while a container, or a volume that it may mount, is checked and created.
@@ -31,9 +32,11 @@ public final class DockerEngine: ContainerEngine {
     /// - Parameters:
     ///   - expected: what it has to be; nil for either.
     ///   - policies: whose policy everything has to pass that the engine is asked to change.
+    ///   - history: what containers have had of the device.
     /// - Throws: `RuntimeError.engineUnavailable` when nobody answers or it is the other one.
     public static func connect(
-        to socket: String, expecting expected: EngineDialect? = nil, policies: any PolicyProvider
+        to socket: String, expecting expected: EngineDialect? = nil, policies: any PolicyProvider,
+        history: FolderHistory
     ) async throws -> DockerEngine {
         let api = try EngineAPI(socket: socket)
         do {
@@ -49,7 +52,7 @@ public final class DockerEngine: ContainerEngine {
             let info = try await api.get("/info", as: InfoDocument.self)
             return DockerEngine(
                 api, dialect, version: version.version, storageRoot: info.dockerRootDir ?? "/",
-                policies: policies)
+                policies: policies, history: history)
         } catch let failure as EngineAPI.Failure {
             throw RuntimeError.engineUnavailable(reason: failure.message)
         }
@@ -57,8 +60,9 @@ public final class DockerEngine: ContainerEngine {
 
     init(
         _ api: EngineAPI, _ dialect: EngineDialect, version: String, storageRoot: String,
-        policies: any PolicyProvider
+        policies: any PolicyProvider, history: FolderHistory
     ) {
+        self.history = history
         self.api = api
         self.dialect = dialect
         self.version = version

@@ -51,6 +51,9 @@ public enum EngineDialect: String, CaseIterable, Sendable {
     /// Whether a container that will be restarted looks ended in between.
     var restartsLookEnded: Bool { self == .podman }
 
+    /// Whether the engine follows links in a volume when it copies the content of an image into it.
+    var copiesIntoVolumesThroughLinks: Bool { self == .docker }
+
     /// The parts of a create request that give a container exactly these capabilities.
     ///
     /// - Parameters:

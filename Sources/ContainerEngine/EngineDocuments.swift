@@ -194,10 +194,12 @@ struct ContainerDocument: Decodable {
     struct HostConfig: Decodable {
         var restartPolicy: RestartPolicyDocument?
         var networkMode: String?
+        var privileged: Bool?
 
         private enum CodingKeys: String, CodingKey {
             case restartPolicy = "RestartPolicy"
             case networkMode = "NetworkMode"
+            case privileged = "Privileged"
         }
     }
     struct NetworkSettings: Decodable {
@@ -301,16 +303,24 @@ struct CreateDocument: Encodable, Equatable {
         }
     }
     struct Mount: Encodable, Equatable {
+        struct VolumeOptions: Encodable, Equatable {
+            /// Whether what the image has at the target is not copied into an empty volume.
+            var noCopy: Bool
+
+            private enum CodingKeys: String, CodingKey { case noCopy = "NoCopy" }
+        }
         var type: String
         var source: String
         var target: String
         var readOnly: Bool
+        var volumeOptions: VolumeOptions?
 
         private enum CodingKeys: String, CodingKey {
             case type = "Type"
             case source = "Source"
             case target = "Target"
             case readOnly = "ReadOnly"
+            case volumeOptions = "VolumeOptions"
         }
     }
     struct Device: Encodable, Equatable {

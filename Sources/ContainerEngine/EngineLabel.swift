@@ -12,7 +12,11 @@ enum EngineLabel {
     /// On every volume that was made through this API.
     static let volume = "org.containerz.volume"
 
-    private static let stored = [image, spec, replaces, volume]
+    /// On containers whose binds the engine was given without symbolic links. Those of older
+    /// versions lack it.
+    static let resolved = "org.containerz.resolved"
+
+    private static let stored = [image, spec, replaces, volume, resolved]
     /// Labels that cz-runtime adds to what it lists.
     private static let shown = ["org.containerz.update.state", "org.containerz.update.error"]
 

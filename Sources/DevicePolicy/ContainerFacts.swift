@@ -12,16 +12,23 @@ public struct ContainerFacts: Sendable {
     public var reserved: ReservedPaths
     /// Folders of the device that other containers have.
     public var others: [SharedFolder]
+    /// Folders that containers had.
+    public var past: [PastFolder]
+    /// The boot id of the device.
+    public var boot: String
 
     public init(
         imageDigest: Digest? = nil, imageUser: String? = nil, volumes: [KnownVolume] = [],
-        reserved: ReservedPaths = ReservedPaths(), others: [SharedFolder] = []
+        reserved: ReservedPaths = ReservedPaths(), others: [SharedFolder] = [],
+        past: [PastFolder] = [], boot: String = ""
     ) {
         self.imageDigest = imageDigest
         self.imageUser = imageUser
         self.volumes = volumes
         self.reserved = reserved
         self.others = others
+        self.past = past
+        self.boot = boot
     }
 }
 

@@ -21,7 +21,8 @@ extension DevicePolicy {
         }
         let folders = SharedFolder.all(of: spec, facts.volumes)
         if !folders.isEmpty {
-            try FolderSeparation(files).check(folders, beside: facts.others)
+            try FolderSeparation(files).check(
+                folders, beside: facts.others, past: facts.past, boot: facts.boot)
         }
     }
 
@@ -163,8 +164,7 @@ extension DevicePolicy {
                 }
             }
             for entry in hostPaths.deny
-            where touches(entry) || touches(HostPath(trusting: files.resolve("\(entry)")))
-            {
+            where touches(entry) || touches(HostPath(trusting: files.resolve("\(entry)"))) {
                 throw Self.denial(
                     .hostPaths, "\(shown) contains or is within \(entry), which is denied",
                     remove: "\(entry)")
@@ -172,6 +172,38 @@ extension DevicePolicy {
             guard hostPaths.allow.contains(where: place.isWithin) else {
                 throw Self.refusal(.hostPaths, "\(shown) is not allowed", add: "\(place)")
             }
+        }
+    }
+
+    /// Finds folders of containers that exist which break the rule of ``FolderSeparation``.
+    ///
+    /// - Returns: the refusal that the container would get now.
+    public static func nesting(
+        of folders: [SharedFolder], beside others: [SharedFolder],
+        on files: some PathResolver = FileSystem()
+    ) -> RuntimeError? {
+        do throws(RuntimeError) {
+            try FolderSeparation(files).check(folders, beside: others)
+            return nil
+        } catch {
+            return error
+        }
+    }
+
+    /// Whether a folder is denied by its location, wherever it is mounted.
+    ///
+    /// - Returns: the denied path that it contains or is within.
+    public func deniedPath(
+        at location: FileLocation, _ reserved: ReservedPaths, on files: some PathResolver
+    ) -> HostPath? {
+        let mounts = files.mountTable()
+        let paths =
+            hostPaths.deny.filter { !$0.isRoot } + reserved.entries.compactMap { HostPath($0.path) }
+        return paths.first { path in
+            guard let real = HostPath(files.resolve("\(path)")),
+                let denied = mounts.location(of: real)
+            else { return false }
+            return location.isWithin(denied) || denied.isWithin(location)
         }
     }
 

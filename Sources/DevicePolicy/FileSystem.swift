@@ -9,6 +9,9 @@ public protocol PathResolver: Sendable {
 
     /// What is mounted where; empty when that cannot be read.
     func mountTable() -> MountTable
+
+    /// nil for what does not exist.
+    func identity(of path: String) -> FileIdentity?
 }
 
 /// The device's own file system.
@@ -54,7 +57,15 @@ public struct FileSystem: PathResolver {
     }
 
     public func mountTable() -> MountTable {
-        (try? Self.mountTable(ofProcess: nil)) ?? MountTable(parsing: [])
+        // Those of the device: the sandbox of a service changes its own, and makes them read-only.
+        let device = try? Self.mountTable(ofProcess: 1)
+        return device ?? (try? Self.mountTable(ofProcess: nil)) ?? MountTable(parsing: [])
+    }
+
+    public func identity(of path: String) -> FileIdentity? {
+        var status = stat()
+        guard lstat(path, &status) == 0 else { return nil }
+        return FileIdentity(device: UInt64(status.st_dev), inode: UInt64(status.st_ino))
     }
 
     /// The mounts that a process sees.

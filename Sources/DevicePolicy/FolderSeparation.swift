@@ -6,7 +6,8 @@ import RuntimeAPI
 /// An engine follows the path of a bind whenever it starts the container, also by itself and after
 /// a reboot. A container that can change a folder on that path can replace what is below it by a
 /// symbolic link to anything. So no folder on the path to a bind's source, without the source
-/// itself, may be in what any container has. Two containers may have the same folder.
+/// itself, may be in what any container has, or had while containers run that may have a descriptor
+/// of it. Two containers may have the same folder.
 ///
 /// Folders are compared by ``FileLocation``, since one folder may be mounted in several places. A
 /// container has what is mounted below its folders as well, and a read-only bind counts like a
@@ -23,17 +24,44 @@ struct FolderSeparation<Files: PathResolver> {
     /// - Parameters:
     ///   - own: the folders of the container that is checked.
     ///   - others: those of all other containers, running or not.
+    ///   - past: those that containers had.
+    ///   - boot: the boot id of the device.
     /// - Throws: `RuntimeError.notPermitted`.
-    func check(_ own: [SharedFolder], beside others: [SharedFolder]) throws(RuntimeError) {
+    func check(
+        _ own: [SharedFolder], beside others: [SharedFolder], past: [PastFolder] = [],
+        boot: String = ""
+    ) throws(RuntimeError) {
         var known: [Place] = []
         for folder in own + others { known.append(try place(of: folder)) }
         for place in known.prefix(own.count) {
             try requireReadOnlyThroughout(place)
+            if let folder = past.first(where: { wasReached(place, through: $0, boot: boot) }) {
+                throw Self.nested(place, inPast: folder)
+            }
             for other in known {
                 if place.isReached(through: other) { throw Self.nested(place, in: other) }
                 if other.isReached(through: place) { throw Self.nested(other, in: place) }
             }
         }
+    }
+
+    /// Whether a container that had a folder may still be able to redirect a place, or have
+    /// redirected it where a mount hides that now.
+    private func wasReached(_ place: Place, through past: PastFolder, boot: String) -> Bool {
+        guard let path = HostPath(past.path) else { return false }
+        guard past.boot == boot, !boot.isEmpty else {
+            return mounts.mounts.contains {
+                $0.point.isWithin(path) && place.path != $0.point
+                    && place.path.isWithin($0.point) && !path.isRoot
+            }
+        }
+        var territory = mounts.territory(of: path)
+        if let location = past.location { territory.append(location) }
+        if place.ancestors.contains(where: { territory.contains(where: $0.isWithin) }) {
+            return true
+        }
+        guard let identity = past.identity else { return false }
+        return place.path.ancestors.contains { files.identity(of: "\($0)") == identity }
     }
 
     /// A folder with all that decides who can redirect it.
@@ -84,6 +112,15 @@ struct FolderSeparation<Files: PathResolver> {
             .hostPaths,
             "\(place.path) cannot be read-only as a whole: \(excerpt("\(writable.point)")) is "
                 + "mounted below it and would be writable; bind the folders that are needed")
+    }
+
+    private static func nested(_ inner: Place, inPast outer: PastFolder) -> RuntimeError {
+        DevicePolicy.denial(
+            .hostPaths,
+            "\(excerpt("\(inner.path)")) lies within \(excerpt(outer.path)), which another container "
+                + "had: a container that runs may still be able to replace the inner folder by a link "
+                + "to anything; bind the same folder or a separate one, or stop all containers first"
+        )
     }
 
     private static func nested(_ inner: Place, in outer: Place) -> RuntimeError {

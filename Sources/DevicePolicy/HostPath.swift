@@ -15,7 +15,8 @@ public struct HostPath: Hashable, Sendable, CustomStringConvertible {
         self.init(trusting: bytes)
     }
 
-    init(trusting text: String) { self.init(trusting: Array(text.utf8)) }
+    /// - Parameter text: known to be absolute.
+    public init(trusting text: String) { self.init(trusting: Array(text.utf8)) }
 
     private init(trusting bytes: [UInt8]) {
         var parts: [[UInt8]] = []
@@ -35,7 +36,7 @@ public struct HostPath: Hashable, Sendable, CustomStringConvertible {
         parts.isEmpty ? "/" : parts.map { "/" + String(decoding: $0, as: UTF8.self) }.joined()
     }
 
-    var isRoot: Bool { parts.isEmpty }
+    public var isRoot: Bool { parts.isEmpty }
 
     /// Number of names in it.
     var depth: Int { parts.count }
@@ -57,5 +58,17 @@ public struct HostPath: Hashable, Sendable, CustomStringConvertible {
     /// every path is below it.
     func touches(_ other: HostPath) -> Bool {
         other.parts.isEmpty ? parts.isEmpty : isWithin(other) || other.isWithin(self)
+    }
+}
+
+extension HostPath: Codable {
+    public init(from decoder: any Decoder) throws {
+        let text = try decoder.singleValueContainer().decode(String.self)
+        self.init(trusting: text)
+    }
+
+    public func encode(to encoder: any Encoder) throws {
+        var container = encoder.singleValueContainer()
+        try container.encode(description)
     }
 }

@@ -1,6 +1,6 @@
 /// A file or folder by its file system and its path there. Mounts and symbolic links do not change
 /// it, so that one folder has one location under all of its names.
-public struct FileLocation: Hashable, Sendable, CustomStringConvertible {
+public struct FileLocation: Codable, Hashable, Sendable, CustomStringConvertible {
     /// `MAJOR:MINOR` of the file system, as in /proc/PID/mountinfo.
     public var device: String
     /// The path from the root of the file system.
@@ -59,6 +59,11 @@ public struct MountTable: Hashable, Sendable {
         return FileLocation(
             device: mount.source.device,
             path: mount.source.path.appending(path.relative(to: mount.point)))
+    }
+
+    /// What is mounted at a path; the topmost mount where several are.
+    public func source(mountedAt path: HostPath) -> FileLocation? {
+        mounts.last { $0.point == path }?.source
     }
 
     /// How often something is mounted.

@@ -11,6 +11,7 @@ public final class EngineConnector: EngineProvider {
     private let dialect: EngineDialect?
     private let socket: String?
     private let policies: any PolicyProvider
+    private let history: FolderHistory
     private let logger: Logger
     private var current: (any ContainerEngine)?
     /// Called after each container that was created.
@@ -20,12 +21,15 @@ public final class EngineConnector: EngineProvider {
     ///   - dialect: which engine it has to be; nil for the first that answers.
     ///   - socket: its socket; nil for the usual ones.
     ///   - policies: whose policy the engine is to keep to.
+    ///   - history: what containers have had of the device.
     public init(
-        _ dialect: EngineDialect?, socket: String?, policies: any PolicyProvider, logger: Logger
+        _ dialect: EngineDialect?, socket: String?, policies: any PolicyProvider,
+        history: FolderHistory, logger: Logger
     ) {
         self.dialect = dialect
         self.socket = socket
         self.policies = policies
+        self.history = history
         self.logger = logger
     }
 
@@ -60,7 +64,7 @@ public final class EngineConnector: EngineProvider {
         for path in candidates() {
             do {
                 let found = try await DockerEngine.connect(
-                    to: path, expecting: dialect, policies: policies)
+                    to: path, expecting: dialect, policies: policies, history: history)
                 if let current { return current }
                 found.onContainerCreated = onContainerCreated
                 current = found

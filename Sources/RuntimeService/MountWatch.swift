@@ -14,6 +14,7 @@ public final class MountWatch {
     private let logger: Logger
     private let starts: AsyncStream<Void>
     private let start: AsyncStream<Void>.Continuation
+    private var hasFailed = false
 
     private static let firstRetry: Duration = .seconds(1)
     private static let lastRetry: Duration = .seconds(30)
@@ -25,6 +26,20 @@ public final class MountWatch {
             of: Void.self, bufferingPolicy: .bufferingNewest(1))
         (self.starts, self.start) = (starts, start)
         engines.onContainerCreated = { start.yield() }
+    }
+
+    private func log(_ finding: MountFinding) {
+        hasFailed = false
+        switch finding {
+        case .stopped(let error):
+            logger.critical(
+                "stopped a container whose mounts were redirected",
+                metadata: ["reason": "\(error)"])
+        case .nested(let error):
+            logger.warning(
+                "a container could redirect a mount of another one; create it again with other folders",
+                metadata: ["reason": "\(error)"])
+        }
     }
 
     /// Watches until the task is cancelled.
@@ -47,15 +62,15 @@ public final class MountWatch {
     private func watch() async -> Bool {
         do {
             try await engines.use { engine in
-                try await engine.watchMounts { finding in
-                    logger.critical(
-                        "stopped a container whose mounts were redirected",
-                        metadata: ["reason": "\(finding)"])
-                }
+                try await engine.watchMounts { log($0) }
             }
             return true
         } catch {
-            logger.debug("cannot watch the mounts", metadata: ["reason": "\(error)"])
+            // Once, not with each attempt.
+            logger.log(
+                level: hasFailed ? .debug : .warning, "cannot watch the mounts of containers",
+                metadata: ["reason": "\(error)"])
+            hasFailed = true
             return false
         }
     }

@@ -94,7 +94,8 @@ struct ServeCommand: ParsableCommand {
                         .init(path, "the socket of cz-runtime"),
                     ], logger: logger)
                 let engines = EngineConnector(
-                    dialect, socket: engineSocket, policies: policies, logger: logger)
+                    dialect, socket: engineSocket, policies: policies,
+                    history: try FolderHistory(state), logger: logger)
                 let updater = Updater(
                     engines, journal: try UpdateJournal("\(state)/updates"), proof: proof,
                     logger: logger)

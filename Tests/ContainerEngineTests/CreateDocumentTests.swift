@@ -28,7 +28,7 @@ struct CreateDocumentTests {
     @Test func nothingButAnImage() throws {
         #expect(
             try json(ContainerSpec(image: image))
-                == #"{"HostConfig":{"RestartPolicy":{"Name":"no"}},"Image":"localhost/web:1","#
+                == #"{"HostConfig":{"NetworkMode":"bridge","RestartPolicy":{"Name":"no"}},"Image":"localhost/web:1","#
                 + #""Labels":{"net.openconfig.containerz.location.actual":"L_PRIMARY","#
                 + #""net.openconfig.containerz.location.intended":"L_PRIMARY","#
                 + #""net.openconfig.containerz.location.reason":"","#
@@ -107,6 +107,16 @@ struct CreateDocumentTests {
         isRefused("volumes") { $0.volumes = [.init(name: "v", mountPoint: "x")] }
         isRefused("volumes") { $0.volumes = [.init(name: "v", mountPoint: "/")] }
         isRefused("volumes") { $0.volumes = [.init(name: "v", mountPoint: "/a/../b")] }
+        for target in ["/.", "//", "/dev", "/dev/x", "/proc/sys", "/sys/fs"] {
+            isRefused("volumes") { $0.volumes = [.init(name: "v", mountPoint: target)] }
+        }
+        #expect(refusal { $0.volumes = [.init(name: "v", mountPoint: "/dev/shm")] } == nil)
+        isRefused("devices") {
+            $0.devices = [.init(source: "/dev/null", destination: "/x/node")]
+        }
+        isRefused("devices") {
+            $0.devices = [.init(source: "/dev/null", destination: "/dev/../x")]
+        }
         isRefused("restart") { $0.restart = .init(.always, attempts: 2) }
         isRefused("restart") { $0.restart = .init(.onFailure, attempts: -1) }
         isRefused("limits") { $0.limits.cpus = -1 }

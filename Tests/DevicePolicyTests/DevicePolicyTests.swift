@@ -11,6 +11,9 @@ struct Links: PathResolver {
     /// As in /proc/PID/mountinfo.
     var mounts = "1 0 8:1 / / rw - ext4 /dev/sda1 rw"
 
+    func identity(of path: String) -> FileIdentity? { identities[path] }
+    var identities: [String: FileIdentity] = [:]
+
     func mountTable() -> MountTable { MountTable(parsing: Array(mounts.utf8)) }
 
     func resolve(_ path: String) -> String {

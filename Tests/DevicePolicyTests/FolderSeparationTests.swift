@@ -97,6 +97,46 @@ struct FolderSeparationTests {
                 == "hostPaths.deny")
     }
 
+    private func past(
+        _ path: String, boot: String, _ own: String, links: Links? = nil
+    ) -> String? {
+        let files = links ?? Links(mounts: Self.mounts)
+        return refusal { () throws(RuntimeError) in
+            try FolderSeparation(files).check(
+                [SharedFolder(own)], beside: [], past: [PastFolder(path, boot: boot, on: files)],
+                boot: "now")
+        }
+    }
+
+    @Test func countsFoldersThatContainersHadSinceTheBoot() {
+        #expect(past("/srv/a", boot: "now", "/srv/a/b") == "hostPaths.deny")
+        #expect(past("/srv/a", boot: "now", "/srv/a") == nil)
+        #expect(past("/srv/d", boot: "now", "/mnt/alias/y") == "hostPaths.deny")
+        #expect(past("/srv/a", boot: "before", "/srv/a/b") == nil)
+        #expect(past("/srv/a", boot: "", "/srv/a/b") == nil)
+    }
+
+    @Test func countsFoldersOfEarlierBootsWhereMountsHideThem() {
+        for boot in ["now", "before", ""] {
+            #expect(past("/media/usb", boot: boot, "/media/usb/app") == "hostPaths.deny")
+            #expect(past("/media", boot: boot, "/media/usb/app") == "hostPaths.deny")
+        }
+        #expect(past("/media/usb", boot: "before", "/media/usb") == nil)
+        #expect(past("/srv", boot: "before", "/media/usb/app") == nil)
+    }
+
+    @Test func followsRenamedFolders() {
+        var files = Links(mounts: Self.mounts)
+        files.identities["/srv/d2"] = FileIdentity(device: 1, inode: 2)
+        let had = PastFolder("/srv/d2", boot: "now", on: files)
+        files.identities = ["/srv/e2": FileIdentity(device: 1, inode: 2)]
+        let rule = refusal { () throws(RuntimeError) in
+            try FolderSeparation(files).check(
+                [SharedFolder("/srv/e2/y")], beside: [], past: [had], boot: "now")
+        }
+        #expect(rule == "hostPaths.deny")
+    }
+
     @Test func refusesEverythingWithoutMountTable() {
         #expect(rule([SharedFolder("/srv/a")], mounts: "") == "hostPaths.deny")
         #expect(rule([SharedFolder("/srv/a")], mounts: "garbage\n\n1 2") == "hostPaths.deny")

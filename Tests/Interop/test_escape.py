@@ -285,6 +285,180 @@ def test_containers_are_checked_when_the_daemon_starts(
     attack("a container got /etc before cz-runtime ran", "stopped when it starts")
 
 
+@pytest.fixture(scope="module")
+def holder(tmp_path_factory):
+    """The program of holder.c, for an image."""
+    program = tmp_path_factory.mktemp("holder") / "holder"
+    subprocess.run(["gcc", "-static", "-O1", "-o", program,
+                    pathlib.Path(__file__).parent / "holder.c"], check=True)
+    return {"holder": (program.read_bytes(), 0o755)}
+
+
+@pytest.fixture
+def attacker(default, holder, unique):
+    """An image with that program: NAME:TAG."""
+    name = unique("image")
+    default.device.push(make_image.image_bytes(extra=holder), name, "1")
+    yield f"{name}:1"
+    for container in default.device.containers().values():
+        if container.image_name == f"{name}:1":
+            code_of(default.device.remove, container.name)
+    code_of(default.device.remove_image, f"{name}:1", force=True)
+
+
+def wait_for_line(default, name, line):
+    wait_until(lambda: line in "".join(message.msg for message in default.device.log(name)),
+               f"{name} to write '{line}'")
+
+
+def test_descriptor_outlives_the_container_that_had_the_folder(
+        default, attacker, unique, shared_folder, attack):
+    outer, meeting = shared_folder / "outer", shared_folder / "meeting"
+    (outer / "y").mkdir(parents=True)
+    meeting.mkdir()
+    keeper, giver, victim = unique(), unique(), unique()
+    default.device.start(attacker, keeper, **bind((meeting, "/c")),
+                         cmd="/holder hold /c/socket y /etc /c/go")
+    default.device.start(attacker, giver, **bind((meeting, "/c"), (outer, "/x")),
+                         cmd="/holder send /c/socket /x")
+    wait_for_line(default, keeper, "holding")
+    default.device.remove(giver)
+    with no_file_in_etc():
+        code, text = status_of(
+            default.device.start, attacker, victim, restart={"policy": "ALWAYS"},
+            **bind((outer / "y", "/mnt"), (meeting, "/c")),
+            **shell(f"touch /c/go; sleep 1; [ -e /mnt/shadow ] || exit 1; {WRITE_ETC}"))
+        assert files_of_root_in(default, victim) == []
+    assert code is Code.PERMISSION_DENIED and "which another container had" in text
+    # The memory of it survives a restart of cz-runtime, and ends with the last container.
+    default.device.remove(keeper)
+    default.device.remove(default.device.start(
+        attacker, victim, **bind((outer / "y", "/mnt")), cmd="idle"))
+    attack("a container keeps a descriptor of a folder of one that was removed", code.name)
+
+
+def test_folder_under_a_mount_keeps_its_links(
+        default, image, unique, shared_folder, attack):
+    usb = shared_folder / "usb"
+    usb.mkdir()
+    name = default.device.start(image, unique(), **bind((usb, "/x")), **shell(
+        "ln -s /etc /x/app; echo planted; sleep 1000"))
+    wait_until(lambda: (usb / "app").is_symlink(), "the link")
+    default.device.remove(name)
+    with mounted("-t", "tmpfs", "tmpfs", point=usb):
+        (usb / "app").mkdir()
+        code, text = status_of(default.device.start, image, unique(),
+                               **bind((usb / "app", "/mnt")), cmd="idle")
+        assert code is Code.PERMISSION_DENIED and "which another container had" in text
+    attack("a link in a folder that a mount covers until the engine restarts the container",
+           code.name)
+
+
+def test_renamed_folder_is_the_same_folder(default, image, unique, shared_folder, attack):
+    (shared_folder / "d/y").mkdir(parents=True)
+    name = default.device.start(image, unique(), **bind((shared_folder / "d", "/x")), cmd="idle")
+    (shared_folder / "d").rename(shared_folder / "e")
+    (shared_folder / "d").mkdir()
+    code = code_of(default.device.start, image, unique(),
+                   **bind((shared_folder / "e/y", "/mnt")), cmd="idle")
+    assert code is Code.PERMISSION_DENIED
+    default.device.remove(name)
+    attack("a folder within one that was renamed while a container has it", code.name)
+
+
+def test_denied_folder_under_a_second_name_is_denied(
+        default, image, unique, shared_folder, attack):
+    for folder in "/etc", default.folder / "state":
+        with mounted("--bind", folder, point=shared_folder / "alias") as alias:
+            for path in alias, shared_folder:
+                code, text = status_of(
+                    default.device.start, image, unique(), cmd="idle", **bind((path, "/x")))
+                assert code is Code.PERMISSION_DENIED and "hostPaths.deny" in text
+    attack("/etc and cz-runtime's state where they are mounted a second time", code.name)
+
+
+def test_image_content_does_not_follow_links_in_a_volume(
+        default, attacker, unique, attack):
+    """Docker copies what an image has at a volume's mount point into the volume, as root."""
+    target = pathlib.Path("/etc/containerz-attacker.d")
+    target.mkdir()
+    big, volume = unique("image"), default.device.create_volume(unique("volume"))
+    default.device.push(make_image.image_bytes(extra={
+        "vol/a-big": (bytes(32 << 20), 0o644), "vol/zz/evil": (b"x", 0o644)}), big, "1")
+    first, second = unique(), unique()
+    try:
+        default.device.start(attacker, first, **bind((volume, "/v")),
+                             cmd=f"/holder race /v/a-big /v/zz {target}")
+        wait_for_line(default, first, "waiting")
+        code_of(default.device.start, f"{big}:1", second, **bind((volume, "/vol")), cmd="idle")
+        assert list(target.iterdir()) == []
+        for name in first, second:
+            code_of(default.device.remove, name)
+        # A volume that no other container has had still gets what the image has there.
+        fresh = default.device.create_volume(unique("volume"))
+        default.device.start(f"{big}:1", second, **bind((fresh, "/vol")), cmd="cat /vol/zz/evil")
+        wait_for_line(default, second, "x")
+    finally:
+        for name in first, second:
+            code_of(default.device.remove, name)
+        default.device.remove_volume(volume)
+        default.device.remove_volume(fresh)
+        default.device.remove_image(f"{big}:1", force=True)
+        target.rmdir()
+    attack("a link in a volume to which the engine copies the content of an image",
+           "nothing outside the volume")
+
+
+def test_restart_of_the_daemon_stops_no_sound_container(
+        guarded, tarball, unique, shared_folder):
+    image = f"{unique('image')}:1"
+    for name in "usb", "dir":
+        (shared_folder / name).mkdir()
+    (shared_folder / "conf").write_text("1")
+    with mounted("-t", "tmpfs", "tmpfs", point=shared_folder / "usb") as usb:
+        with guarded.running():
+            guarded.device.push(tarball, image.removesuffix(":1"), "1")
+            names = [guarded.device.start(image, unique(), cmd="idle", **bind((path, "/mnt")))
+                     for path in (shared_folder / "conf", usb, shared_folder / "dir")]
+        # As editors and administrators change files and folders in use.
+        (shared_folder / "new").write_text("2")
+        (shared_folder / "new").rename(shared_folder / "conf")
+        (shared_folder / "dir").rename(shared_folder / "dir2")
+        (shared_folder / "dir").symlink_to("dir2")
+        subprocess.run(["umount", "--lazy", str(usb)], check=True)
+        try:
+            before = [guarded.engine.pid(name) for name in names]
+            with guarded.running():
+                # The watch looks at them before it answers a start.
+                marker = guarded.device.start(
+                    image, unique(), cmd="idle", **bind((shared_folder / "conf", "/mnt")))
+                guarded.device.remove(marker)
+                assert [guarded.engine.pid(name) for name in names] == before
+                assert "redirected" not in guarded.runtime.text()
+                for name in names:
+                    guarded.device.remove(name)
+                guarded.device.remove_image(image, force=True)
+        finally:
+            subprocess.run(["mount", "-t", "tmpfs", "tmpfs", str(usb)], check=True)
+
+
+@pytest.mark.parametrize("target", [
+    "/proc", "/proc/sys", "/sys", "/sys/firmware", "/dev", "/dev/pts", "/dev//x", "/.", "//"])
+def test_mounts_of_the_kernel_stay(default, image, unique, shared_folder, attack, target):
+    code = code_of(default.device.start, image, unique(), cmd="idle",
+                   **bind((shared_folder, target)))
+    assert code is Code.INVALID_ARGUMENT
+    attack(f"a folder over {target}", code.name)
+
+
+def test_no_device_node_is_left_in_a_shared_folder(
+        default, image, unique, shared_folder, attack):
+    code = code_of(default.device.start, image, unique(), cmd="idle", **bind((shared_folder, "/x")),
+                   devices=[{"src_path": "/dev/zero", "dst_path": "/x/node"}])
+    assert code is Code.INVALID_ARGUMENT and list(shared_folder.iterdir()) == []
+    attack("a device at a path in a shared folder", code.name)
+
+
 # --- 2: options of mounts ---
 
 
@@ -465,6 +639,9 @@ def test_foreign_container_of_a_forged_image_is_not_ours(default, unique, attack
         assert default.engine.pid(victim)
     # Nor does the image start through us.
     assert code_of(default.device.start, f"{image}:1", unique()) is not Code.OK
+    # Removing the image would remove the proof.
+    assert code_of(default.device.remove_image, f"{image}:1", force=True) is (
+        Code.PERMISSION_DENIED)
     for victim in name, other:
         default.engine.remove(victim)
     default.set_policy(foreign=True)

@@ -26,7 +26,8 @@ struct RuntimeMetricsTests {
         defer { try? FileManager.default.removeItem(atPath: folder) }
         let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
         let engines = EngineConnector(
-            .docker, socket: "\(folder)/none.sock", policies: NoPolicy(), logger: logger)
+            .docker, socket: "\(folder)/none.sock", policies: NoPolicy(),
+            history: try FolderHistory(nil), logger: logger)
         let updater = Updater(
             engines, journal: try UpdateJournal(folder), proof: Proof(), logger: logger)
         let metrics = RuntimeMetrics(engines, updater)

@@ -62,6 +62,7 @@ import JSON
 
     private struct NoLinks: PathResolver {
         func resolve(_ path: String) -> String { path }
+        func identity(of path: String) -> FileIdentity? { nil }
         func mountTable() -> MountTable { MountTable([]) }
     }
 }
