@@ -175,8 +175,10 @@ extension CreateDocument {
             throw invalid("'\(excerpt(destination))' is not an absolute path")
         }
         // Elsewhere it may be a folder of the device, where the node would stay.
-        guard let place = HostPath(destination), place.isWithin(HostPath(trusting: "/dev")),
-            !destination.split(separator: "/").contains("..")
+        guard
+            device.destination.isEmpty
+                || HostPath(trusting: destination).isWithin(HostPath(trusting: "/dev"))
+                    && !destination.split(separator: "/").contains("..")
         else {
             throw invalid("the path in the container, '\(excerpt(destination))', is not below /dev")
         }
