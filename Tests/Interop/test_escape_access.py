@@ -70,20 +70,21 @@ FORGERIES = {
 }
 
 
-@pytest.mark.parametrize("attack", FORGERIES)
-def test_no_other_name_is_taken_for_a_uri(mutual, tmp_path, attack):
-    subject, alternative_names = FORGERIES[attack]
+@pytest.mark.parametrize("forgery", FORGERIES)
+def test_no_other_name_is_taken_for_a_uri(mutual, tmp_path, attack, forgery):
+    subject, alternative_names = FORGERIES[forgery]
     mutual.certificates.mallory = issue(
         mutual.certificates.authority, tmp_path / "pki", subject, alternative_names)
     before = len(mutual.records(decision="allowed"))
     with mutual.channel("mallory") as channel:
         for method in "ListContainer", "StartContainer", "Deploy":
             code = call(channel, method)
-            assert code in (Code.UNAUTHENTICATED, Code.PERMISSION_DENIED), (attack, method, code)
+            assert code in (Code.UNAUTHENTICATED, Code.PERMISSION_DENIED), (forgery, method, code)
     assert len(mutual.records(decision="allowed")) == before
+    attack(f"a client certificate with {forgery}", "no RPC was allowed")
 
 
-def test_no_user_is_taken_for_a_uri(mutual):
+def test_no_user_is_taken_for_a_uri(mutual, attack):
     name = "alice/containerz/write"
     passwords = mutual.passwords.read_text()
     try:
@@ -92,6 +93,7 @@ def test_no_user_is_taken_for_a_uri(mutual):
             wait_until(lambda: call(channel, "ListImage", login(name, "wonder"))
                        == Code.PERMISSION_DENIED, "the password to be known, and no rule")
             assert call(channel, "Deploy", login(name, "wonder")) == Code.PERMISSION_DENIED
+        attack(f"the user {name}", "no RPC was allowed")
     finally:
         mutual.passwords.write_text(passwords)
 
@@ -191,7 +193,7 @@ KINDS = ["policy", "passwords", "certificate", "key", "authority", "revocations"
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_no_file_of_containerzd_can_be_exchanged(docker_stack, tmp_path, shared, kind):
+def test_no_file_of_containerzd_can_be_exchanged(docker_stack, tmp_path, shared, attack, kind):
     front = Front(docker_stack, tmp_path / "front", "--passwd-file", "PASSWORDS")
     places = moved(front, shared)
 
@@ -236,9 +238,10 @@ def test_no_file_of_containerzd_can_be_exchanged(docker_stack, tmp_path, shared,
         with front.channel("nobody") as other:
             assert call(other, "ListImage") == Code.PERMISSION_DENIED
         assert call(channel, "ListImage") == Code.OK
+    attack(f"another {kind} by a user who can write to its folder", "the old one stayed in use")
 
 
-def test_no_policy_of_the_device_can_be_exchanged(docker_stack, tmp_path, shared):
+def test_no_policy_of_the_device_can_be_exchanged(docker_stack, tmp_path, shared, attack):
     """Neither the policy nor a key that it names."""
     keys = shared / "keys"
     keys.mkdir()
@@ -264,6 +267,7 @@ def test_no_policy_of_the_device_can_be_exchanged(docker_stack, tmp_path, shared
     check = subprocess.run([PROGRAMS / "cz-runtime", "policy", "check", "--policy", policy],
                            capture_output=True, text=True, timeout=30)
     assert check.returncode == 1 and f"chmod o-w {folder}" in check.stderr
+    attack("a policy or signing key in a folder that others can write to", "it was not read")
 
 
 @pytest.mark.parametrize("option, content", [
@@ -281,7 +285,7 @@ def test_no_file_of_cz_pull_can_be_exchanged(shared, option, content):
     assert done.returncode != 0 and f"chmod o-w {folder}" in done.stderr, done.stderr
 
 
-def test_no_key_for_upgrades_can_be_exchanged(shared, tmp_path):
+def test_no_key_for_upgrades_can_be_exchanged(shared, tmp_path, attack):
     keys = shared / "upgrade-keys"
     keys.mkdir()
     openssl("ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out", tmp_path / "key")
@@ -303,23 +307,24 @@ def test_no_key_for_upgrades_can_be_exchanged(shared, tmp_path):
     for folder in keys, shared:
         folder.chmod(0o777)
         code, text = check(keys)
-        assert code == 6 and f"chmod o-w {folder}" in text, text
+        assert code == 8 and f"chmod o-w {folder}" in text, text
         folder.chmod(0o755)
         os.chown(folder, NOBODY, 0)
         code, text = check(keys)
-        assert code == 6 and f"chown root {folder}" in text, text
+        assert code == 8 and f"chown root {folder}" in text, text
         os.chown(folder, 0, 0)
     (shared / "open").mkdir()
     (shared / "open/link").symlink_to("../upgrade-keys")
     assert check(shared / "open/link")[0] == 0
     (shared / "open").chmod(0o777)
     code, text = check(shared / "open/link")
-    assert code == 6 and f"chmod o-w {shared}/open" in text, text
+    assert code == 8 and f"chmod o-w {shared}/open" in text, text
     (keys / "owner.pem").chmod(0o666)
-    assert check(keys)[0] == 6
+    assert check(keys)[0] == 8
+    attack("an upgrade key in a folder that others can write to", "it did not count")
 
 
-def test_a_shared_folder_with_the_sticky_bit_is_judged_by_owners(docker_stack, tmp_path, shared):
+def test_a_shared_folder_with_the_sticky_bit_is_judged_by_owners(shared, attack):
     """As in /tmp: nobody can exchange what belongs to root there, but anybody can add names."""
     folder = shared / "sticky"
     folder.mkdir()
@@ -342,6 +347,7 @@ def test_a_shared_folder_with_the_sticky_bit_is_judged_by_owners(docker_stack, t
     os.link(policy, folder / "second.json")
     code, text = check(folder / "second.json")
     assert code == 1 and "several names" in text, text
+    attack("a link and a second name in a folder with the sticky bit", "they were not followed")
 
 
 # --- What a reader sees ---
@@ -389,7 +395,7 @@ def filtered(device, method, key, value):
         filter=[{"key": key, "value": [value]}], **options), timeout=60)]
 
 
-def test_a_foreign_container_s_log_is_not_shown(site, foreign):
+def test_a_foreign_container_s_log_is_not_shown(site, foreign, attack):
     for client in "reader", "client":
         with site.tls.channel(client) as channel:
             for follow in False, True:
@@ -402,6 +408,7 @@ def test_a_foreign_container_s_log_is_not_shown(site, foreign):
         assert done.returncode == 1 and "PermissionDenied" in done.stderr
         assert '"rule":"ownership"' in done.stderr.replace(" ", ""), done.stderr
         assert SECRET not in done.stdout
+    attack("Log of a foreign container, by READ, WRITE and cz-runtime's socket", "no byte of it")
     site.set_policy(**site.rules, foreign=True)
     try:
         with site.tls.channel("reader") as channel:
@@ -410,7 +417,7 @@ def test_a_foreign_container_s_log_is_not_shown(site, foreign):
         site.set_policy(**site.rules)
 
 
-def test_a_foreign_container_s_labels_are_not_shown_to_readers(site, foreign, image, unique):
+def test_a_foreign_container_s_labels_are_not_shown_to_readers(site, foreign, image, unique, attack):
     own = unique("own")
     site.device.start(image, own, labels={"token": "ours"})
     with site.tls.channel("reader") as channel:
@@ -427,12 +434,13 @@ def test_a_foreign_container_s_labels_are_not_shown_to_readers(site, foreign, im
         writer = Device(channel)
         assert writer.containers()[foreign].labels["token"] == SECRET
         assert filtered(writer, "ListContainer", "label", f"token={SECRET}") == [foreign]
+    attack("labels of a foreign container, listed and by filters", "none of them")
     # Without a policy nobody is told apart.
     assert site.device.containers()[foreign].labels["token"] == SECRET
     site.device.remove(own)
 
 
-def test_options_of_volumes_are_not_shown_to_readers(site, unique):
+def test_options_of_volumes_are_not_shown_to_readers(site, unique, attack):
     foreign, own = unique("volume"), unique("volume")
     source = site.folder / "binds" / unique("source")
     source.mkdir()
@@ -451,6 +459,7 @@ def test_options_of_volumes_are_not_shown_to_readers(site, unique):
             assert listed[own].driver == "local"
             assert filtered(reader, "ListVolume", "label", f"token={SECRET}") == []
             assert filtered(reader, "ListVolume", "label", "token") == [own]
+        attack("a file server's password in a volume's options, by READ", "no option was listed")
         for device in writers(site):
             listed = device.volumes()
             assert SECRET in listed[foreign].options["o"]
@@ -494,7 +503,7 @@ def test_an_operator_s_own_policy_decides_who_sees_options(site, unique):
         site.engine.remove_volume(name)
 
 
-def test_configurations_of_plugins_are_not_shown_to_readers(site, tmp_path, unique):
+def test_configurations_of_plugins_are_not_shown_to_readers(site, tmp_path, unique, attack):
     if site.engine_name != "docker":
         pytest.skip("only Docker has plugins")
     name = unique("plugin")
@@ -507,6 +516,7 @@ def test_configurations_of_plugins_are_not_shown_to_readers(site, tmp_path, uniq
             (listed,) = Device(channel).plugins(name).values()
             assert listed.id and listed.hash.hash and not listed.config
             assert SECRET not in str(Device(channel).plugins())
+        attack("a plugin's environment, by READ", "no configuration was listed")
         for device in writers(site):
             assert SECRET in device.plugins(name)[f"{name}:latest"].config
     finally:
@@ -542,7 +552,7 @@ def secretive(**fields):
                      "cmd": f"sh -c 'exec /bin/idle # {SECRET}'"}
 
 
-def test_a_start_s_record_has_what_the_container_got(site, image, unique):
+def test_a_start_s_record_has_what_the_container_got(site, image, unique, attack):
     name, volume = unique("audited"), unique("volume")
     source = site.folder / "binds" / unique("a b")
     source.mkdir()
@@ -585,6 +595,8 @@ def test_a_start_s_record_has_what_the_container_got(site, image, unique):
     assert type(record["duration_ms"]) is float
     assert record["time"][10] == "T" and record["time"].endswith("Z") and len(record["time"]) == 24
     assert SECRET not in json.dumps(record)
+    attack("a start with secrets in its environment, labels and command",
+           "the record has what the kernel says, and no secret")
     site.device.remove(name)
     site.device.remove_volume(volume)
 
@@ -664,7 +676,8 @@ def test_a_volume_s_record_has_the_directory_and_no_password(site, unique):
     site.device.remove_volume(name)
 
 
-def test_lists_cannot_forge_a_line_of_the_log(docker_stack, tmp_path, docker_image, unique):
+def test_lists_cannot_forge_a_line_of_the_log(
+        docker_stack, tmp_path, docker_image, unique, attack):
     """Neither a line nor a field: each value is where its key is, and reads as it was."""
     front = Front(docker_stack, tmp_path / "front")
     front.arguments[front.arguments.index("json")] = "text"
@@ -687,12 +700,13 @@ def test_lists_cannot_forge_a_line_of_the_log(docker_stack, tmp_path, docker_ima
         assert keys.count(key) == 1, keys
     binds = [value for key, _, value in values if key == "binds"]
     assert binds == ["/no such:/" + point.replace("\n", "\\n"), "/other:/p lain"]
+    attack("a mount point that looks like fields of a record", "one value of one field")
 
 
 # --- Sockets ---
 
 
-def test_the_group_of_containerzd_does_not_reach_the_runtime(tmp_path, shared):
+def test_the_group_of_containerzd_does_not_reach_the_runtime(tmp_path, shared, attack):
     """On a device whose groups are those of the packages: by its own groups file, in a mount
     namespace of its own."""
     containerz, runtime = 47120, 47121
@@ -715,4 +729,5 @@ def test_the_group_of_containerzd_does_not_reach_the_runtime(tmp_path, shared):
                  f"import socket; socket.socket(socket.AF_UNIX).connect({str(socket)!r})"],
                 capture_output=True, text=True, timeout=30).returncode
         assert connect(containerz) != 0
+        attack("cz-runtime's socket by a member of the group containerz", "no connection")
         assert connect(containerz, runtime) == 0
