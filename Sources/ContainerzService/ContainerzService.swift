@@ -172,11 +172,15 @@ public struct ContainerzService: RegistrableRPCService {
 
     @EventLoop
     private func stopContainer(
-        _ request: Gnoi_Containerz_StopContainerRequest
+        _ request: Gnoi_Containerz_StopContainerRequest, _ call: CallInProgress
     ) async throws -> Gnoi_Containerz_StopContainerResponse {
         try Self.requireName(request.instanceName, "instance_name")
         try await runtime.stopContainer(
             request.instanceName, force: request.force, restart: request.restart)
+        if request.restart {
+            call.carryOut()
+            await noteGrant(to: request.instanceName, call)
+        }
         return .init()
     }
 

@@ -632,7 +632,12 @@ def test_an_update_s_record_has_what_the_new_container_got(site, image, tarball,
             messages.StartContainerRequest(instance_name=name), timeout=60)
         again = record_of(site, "StartContainer", target=name)
         assert again["binds"] == [f"{source}:/kept"] and again["network"] == "none"
-        assert SECRET not in json.dumps([record, later, again])
+        # And one that is started once more.
+        device.stop(name, restart=True)
+        restarted = record_of(site, "StopContainer", image=image)
+        assert restarted["target"] == name and restarted["binds"] == [f"{source}:/kept"]
+        assert restarted["capabilities"] == record["capabilities"]
+        assert SECRET not in json.dumps([record, later, again, restarted])
         device.remove(name)
         device.remove_image(f"{newer}:2")
 
