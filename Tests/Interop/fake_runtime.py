@@ -129,6 +129,9 @@ class FakeRuntime:
         self.containers[name] = text(image)
         return {}
 
+    def GetGrant(self, **_):
+        return {}
+
 
 def text(image):
     return f"{image['repository']}:{image['tag']}"
