@@ -17,6 +17,9 @@ final class HandshakeScheduler {
     private var isBusy = false
     private let worker = HandshakeWorker()
 
+    /// How long the thread is kept without handshakes.
+    private static let threadIdleTimeout: Duration = .seconds(1)
+
     init(_ limits: HandshakeQueue<ObjectIdentifier>.Limits) {
         queue = HandshakeQueue(limits, at: .now)
     }
@@ -53,7 +56,8 @@ final class HandshakeScheduler {
         guard !isBusy else { return }
         let now = ContinuousClock.now
         switch queue.next(at: now) {
-        case .idle: break
+        case .idle:
+            timer = EventLoop.Timer(after: Self.threadIdleTimeout) { [worker] in worker.stop() }
         case .wait(let time):
             timer = EventLoop.Timer(after: time - now) { [weak self] in self?.run() }
         case .run(let id):

@@ -1,8 +1,8 @@
 import Glibc
 import SystemIO
 
-/// The thread of a server's handshakes, which lives from the first one on: OpenSSL keeps random
-/// number generators for each thread.
+/// The thread of a server's handshakes. It is kept from one to the next, since OpenSSL sets up random
+/// number generators for each thread, and ended when there are none.
 ///
 /// `@unchecked Sendable`: the state is touched only with the lock held.
 final class HandshakeWorker: @unchecked Sendable {
@@ -36,10 +36,10 @@ final class HandshakeWorker: @unchecked Sendable {
         }
     }
 
-    /// The thread ends when it has nothing to do.
+    /// Ends the thread when it has nothing to do; the next job begins another one.
     func stop() {
         condition.lock()
-        state.isStopped = true
+        state.isStopped = state.isRunning
         condition.signal()
         condition.unlock()
     }
@@ -61,7 +61,12 @@ final class HandshakeWorker: @unchecked Sendable {
         condition.lock()
         defer { condition.unlock() }
         while state.job == nil, !state.isStopped { condition.wait() }
-        defer { state.job = nil }
-        return state.job
+        guard let job = state.job else {
+            state.isRunning = false
+            state.isStopped = false
+            return nil
+        }
+        state.job = nil
+        return job
     }
 }
