@@ -316,7 +316,8 @@ class Attacks:
         """Many answers asked for, and no room for any of them."""
         with self.greeted(initial_window_size=0) as attacker:
             for _ in range(streams):
-                attacker.send(request(attacker.next_stream()))
+                # Its answer has a message; without one it would need no room.
+                attacker.send(request(attacker.next_stream(), REFLECTION))
             attacker.wait_for_end()
 
     def dripping_client_hello(self):

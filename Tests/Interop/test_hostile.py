@@ -357,7 +357,8 @@ def test_a_stream_that_is_not_read_ends_without_the_others(front):
         # Without its message the first one is never answered.
         peer.send(attacker.frame(attacker.HEADERS, attacker.END_HEADERS, silent,
                                  attacker.request_fields()))
-        peer.send(attacker.request(stalled))
+        # Its answer has a message; without one it would need no window.
+        peer.send(attacker.request(stalled, attacker.REFLECTION))
         peer.wait_for(attacker.RST_STREAM)
         resets = [seen[2] for seen in peer.frames if seen[0] == attacker.RST_STREAM]
         assert resets == [stalled]
