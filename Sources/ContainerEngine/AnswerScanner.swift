@@ -34,7 +34,8 @@ struct AnswerScanner: Sendable {
     /// A string with more bytes is left empty.
     static let longestString = 1 << 20
     /// A label, with its name, with more bytes is left out, and so are those that come when the
-    /// labels before have as many together. Labels of this project are kept.
+    /// labels before have as many together. Labels of this project are kept, so that it shows
+    /// that they are there; their values are empty when they are too long as well.
     static let longestLabels = 64 << 10
     /// Bytes of an element of a list, or of a document, without what was left out.
     static let longestElement = 16 << 20
@@ -259,8 +260,9 @@ struct AnswerScanner: Sendable {
         defer { stack[index].isOverlong = false }
         let text = element[start...].drop { $0 == UInt8(ascii: " ") || $0 == UInt8(ascii: "\n") }
         let isOwn = text.starts(with: Self.ownLabels)
-        if !stack[index].isOverlong, isOwn || stack[index].kept + size <= Self.longestLabels {
-            if !isOwn { stack[index].kept += size }
+        if isOwn { return true }
+        if !stack[index].isOverlong, stack[index].kept + size <= Self.longestLabels {
+            stack[index].kept += size
             return true
         }
         element.removeSubrange(start...)

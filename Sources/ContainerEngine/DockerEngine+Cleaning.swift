@@ -7,14 +7,26 @@ extension DockerEngine {
         try await translating {
             let images = try await summaries()
             let volumes = try await listVolumes(into: []) { $0.append($1) }
-            let containers = try await containerSummaries(all: true, as: MountingContainer.self)
-            let summaries = containers.map(\.summary)
+            struct Listed: Sendable {
+                var containers: [MountingContainer] = []
+                var own: Set<String> = []
+            }
             let labels = Self.labels(of: images)
+            let listed = try await listContainers(
+                all: true, of: MountingContainer.self, into: Listed()
+            ) { listed, container in
+                listed.containers.append(container)
+                if Self.ownSpec(of: container.summary, labels) != nil {
+                    listed.own.insert(container.summary.id)
+                }
+            }
+            let containers = listed.containers
             var names = KnownImageNames()
             var uses: [ContainerUse] = []
-            for summary in summaries {
+            for summary in containers.map(\.summary) {
                 let container = Self.container(summary, &names)
-                if let use = try await use(of: summary, container, labels) { uses.append(use) }
+                let isOwn = listed.own.contains(summary.id)
+                if let use = try await use(of: summary, container, isOwn) { uses.append(use) }
             }
             let dialect = self.dialect
             return try await LongComputation.run { [uses] in
@@ -48,13 +60,13 @@ extension DockerEngine {
 
     /// - Returns: nil for a container that went away meanwhile.
     private func use(
-        of summary: ContainerSummary, _ container: Container, _ imageLabels: ImageLabels
+        of summary: ContainerSummary, _ container: Container, _ isOwn: Bool
     ) async throws -> ContainerUse? {
         var use = ContainerUse(
             id: container.id, name: container.name, image: container.image,
             imageID: container.imageID, state: container.state, labels: container.labels,
             created: container.created,
-            managed: Self.ownSpec(of: summary, imageLabels) != nil,
+            managed: isOwn,
             held: UpdateName.isOne(container.name) ? "an update set it aside" : nil)
         // The list does not tell the rest, which is of interest for those that have ended alone.
         guard !Self.isUp(summary) else { return use }

@@ -31,14 +31,14 @@ extension DockerEngine {
 
     /// - Parameter imageLabels: ``imageLabels()``, or nothing where only the label's own content
     ///   matters.
-    static func ownSpec(
+    nonisolated static func ownSpec(
         of container: ContainerSummary, _ imageLabels: ImageLabels
     ) -> ContainerSpec? {
         ownSpec(
             container.labels, named: name(container), image: container.imageID, imageLabels)
     }
 
-    private static func ownSpec(
+    private nonisolated static func ownSpec(
         _ labels: [String: String]?, named name: String, image: String?, _ imageLabels: ImageLabels
     ) -> ContainerSpec? {
         guard let text = labels?[EngineLabel.spec],
@@ -66,9 +66,9 @@ extension DockerEngine {
     static func keep(
         _ spec: ContainerSpec, named name: String, in document: inout CreateDocument
     ) throws {
-        try spec.checkSize()
         var spec = spec
         spec.name = name
+        try spec.checkSize()
         document.labels[EngineLabel.resolved] = ""
         document.labels[EngineLabel.spec] = String(
             decoding: try CanonicalJSON.encode(spec), as: UTF8.self)

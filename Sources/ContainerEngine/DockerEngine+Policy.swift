@@ -123,30 +123,25 @@ extension DockerEngine {
 
     /// Containers of ours, running or not, that have folders of the device.
     func ownContainersWithFolders() async throws -> [FolderHolder] {
-        let listed: VolumeList = try await api.get("/volumes")
-        let known = Dictionary(
-            (listed.volumes ?? []).map { ($0.name, KnownVolume(Volume($0), isOwn: $0.isOwn)) },
-            uniquingKeysWith: { first, _ in first })
+        let known = try await listVolumes(into: [String: KnownVolume]()) {
+            $0[$1.name] = $0[$1.name] ?? KnownVolume(Volume($1), isOwn: $1.isOwn)
+        }
         let images = try await imageLabels()
-        return try await containerSummaries(all: true, as: MountingContainer.self)
-            .filter { Self.ownSpec(of: $0.summary, images) != nil }
-            .compactMap { container in
-                let holder = Self.name(container.summary)
-                let mounts = container.mounts ?? []
-                let binds = mounts.compactMap(\.bindSource).map {
-                    SharedFolder($0, holder: holder)
-                }
-                let folders =
-                    binds
-                    + SharedFolder.all(
-                        of: ContainerSpec(), mounts.compactMap { $0.name.flatMap { known[$0] } },
-                        holder: holder)
-                return folders.isEmpty
-                    ? nil
-                    : FolderHolder(
-                        id: container.summary.id, name: holder, isUp: Self.isUp(container.summary),
-                        folders: folders)
-            }
+        return try await listContainers(all: true, of: MountingContainer.self, into: []) {
+            holders, container in
+            guard Self.ownSpec(of: container.summary, images) != nil else { return }
+            let name = Self.name(container.summary)
+            let mounts = container.mounts ?? []
+            let binds = mounts.compactMap(\.bindSource).map { SharedFolder($0, holder: name) }
+            let volumes = SharedFolder.all(
+                of: ContainerSpec(), mounts.compactMap { $0.name.flatMap { known[$0] } },
+                holder: name)
+            guard !(binds + volumes).isEmpty else { return }
+            holders.append(
+                FolderHolder(
+                    id: container.summary.id, name: name, isUp: Self.isUp(container.summary),
+                    folders: binds + volumes))
+        }
     }
 
     private func isAnyOwnContainerUp() async throws -> Bool {

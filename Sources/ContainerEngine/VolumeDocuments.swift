@@ -2,14 +2,6 @@ import RuntimeAPI
 
 // What the engine API says of volumes.
 
-struct VolumeList: Decodable {
-    var volumes: [VolumeDocument]?
-
-    private enum CodingKeys: String, CodingKey {
-        case volumes = "Volumes"
-    }
-}
-
 struct VolumeDocument: Decodable {
     var name: String
     var driver: String?

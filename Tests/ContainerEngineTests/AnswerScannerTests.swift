@@ -99,6 +99,12 @@ struct AnswerScannerTests {
         #expect(found["l0"] != nil)
     }
 
+    @Test func keepsOurLabelsWithoutValuesThatAreTooLong() throws {
+        let huge = String(repeating: "s", count: 2 << 20)
+        let found = try elements(labelled([("org.containerz.spec", huge), ("a", "1")]))
+        #expect(found.first?.labels == ["org.containerz.spec": "", "a": "1"])
+    }
+
     @Test func leavesStringsEmptyThatAreTooLongAnywhereElse() throws {
         let huge = String(repeating: #"\""#, count: 1 << 20)
         let found = try elements(#"[{"Id":"a","Command":"\#(huge)"},{"Id":"b"}]"#, pieces: 65_536)
