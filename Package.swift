@@ -260,7 +260,7 @@ let package = Package(
             ]),
         tests(
             of: "ContainerzService",
-            [protobuf, "SystemIO", "ServerAddress", "GNOI", "RuntimeAPI"]),
+            [grpc, protobuf, "SystemIO", "ServerAddress", "GNOI", "RuntimeAPI"]),
         program(
             "containerzd",
             [

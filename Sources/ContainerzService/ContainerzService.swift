@@ -1,6 +1,7 @@
 import FoundationEssentials
 import GNOI
 import GRPCCore
+import GRPCProtobuf
 import GRPCTransport
 import Logging
 import OCI
@@ -64,7 +65,8 @@ public struct ContainerzService: RegistrableRPCService {
     public func registerMethods<Transport: ServerTransport>(
         with router: inout RPCRouter<Transport>
     ) {
-        router.register(Method.Deploy.descriptor) { messages, writer, call in
+        let deserializer = ProtobufDeserializer<Gnoi_Containerz_DeployRequest>()
+        router.register(Method.Deploy.descriptor, deserializer) { messages, writer, call in
             try await deploy(messages, writer, call)
         }
         router.onListing(Method.ListImage.descriptor, listings, listImage) { $0 }

@@ -6,11 +6,21 @@ import RuntimeAPI
 /// cz-runtime checks again what it is asked for. Here the message names the client's own fields, and
 /// nothing has been done with them yet.
 protocol LimitedRequest {
+    /// The largest message that is decoded.
+    static var sizeLimit: RequestLimit { get }
+    /// Names of the fields that can make it too large, by their numbers.
+    static var fieldNames: [Int: String] { get }
+
     /// - Throws: `RuntimeError.invalidArgument` with the field, the number and the maximum.
     func checkLimits() throws(RuntimeAPI.RuntimeError)
 }
 
-extension Gnoi_Containerz_ImageTransfer: LimitedRequest {
+extension LimitedRequest {
+    static var sizeLimit: RequestLimit { RequestLimits.shortRequest }
+    static var fieldNames: [Int: String] { [1: "instance_name"] }
+}
+
+extension Gnoi_Containerz_ImageTransfer {
     func checkLimits() throws(RuntimeAPI.RuntimeError) {
         try RequestLimits.imageNameBytes.check("image_transfer.name", name)
         try RequestLimits.tagBytes.check("image_transfer.tag", tag)
@@ -29,6 +39,8 @@ extension Gnoi_Containerz_ImageTransfer: LimitedRequest {
 }
 
 extension Gnoi_Containerz_RemoveImageRequest: LimitedRequest {
+    static var fieldNames: [Int: String] { [1: "name", 2: "tag"] }
+
     func checkLimits() throws(RuntimeAPI.RuntimeError) {
         try RequestLimits.imageNameBytes.check("name", name)
         try RequestLimits.tagBytes.check("tag", tag)
@@ -36,24 +48,41 @@ extension Gnoi_Containerz_RemoveImageRequest: LimitedRequest {
 }
 
 extension Gnoi_Containerz_ListImageRequest: LimitedRequest {
+    static var sizeLimit: RequestLimit { RequestLimits.listRequest }
+    static var fieldNames: [Int: String] { [3: "filter"] }
+
     func checkLimits() throws(RuntimeAPI.RuntimeError) {
         try RequestLimits.check("filter", filters: filter.map { (key: $0.key, values: $0.value) })
     }
 }
 
 extension Gnoi_Containerz_ListContainerRequest: LimitedRequest {
+    static var sizeLimit: RequestLimit { RequestLimits.listRequest }
+    static var fieldNames: [Int: String] { [3: "filter"] }
+
     func checkLimits() throws(RuntimeAPI.RuntimeError) {
         try RequestLimits.check("filter", filters: filter.map { (key: $0.key, values: $0.value) })
     }
 }
 
 extension Gnoi_Containerz_ListVolumeRequest: LimitedRequest {
+    static var sizeLimit: RequestLimit { RequestLimits.listRequest }
+    static var fieldNames: [Int: String] { [1: "filter"] }
+
     func checkLimits() throws(RuntimeAPI.RuntimeError) {
         try RequestLimits.check("filter", filters: filter.map { (key: $0.key, values: $0.value) })
     }
 }
 
 extension Gnoi_Containerz_StartContainerRequest: LimitedRequest {
+    static var sizeLimit: RequestLimit { RequestLimits.containerRequest }
+    static var fieldNames: [Int: String] {
+        [
+            1: "image_name", 2: "tag", 3: "cmd", 4: "instance_name", 5: "ports", 6: "environment",
+            7: "volumes", 8: "network", 9: "cap", 11: "run_as", 12: "labels", 14: "devices",
+        ]
+    }
+
     func checkLimits() throws(RuntimeAPI.RuntimeError) {
         try RequestLimits.imageNameBytes.check("image_name", imageName)
         try RequestLimits.tagBytes.check("tag", tag)
@@ -85,6 +114,11 @@ extension Gnoi_Containerz_StartContainerRequest: LimitedRequest {
 }
 
 extension Gnoi_Containerz_UpdateContainerRequest: LimitedRequest {
+    static var sizeLimit: RequestLimit { RequestLimits.containerRequest }
+    static var fieldNames: [Int: String] {
+        [1: "instance_name", 2: "image_name", 3: "image_tag", 4: "params"]
+    }
+
     func checkLimits() throws(RuntimeAPI.RuntimeError) {
         try RequestLimits.nameBytes.check("instance_name", instanceName)
         try RequestLimits.imageNameBytes.check("image_name", imageName)
@@ -100,6 +134,8 @@ extension Gnoi_Containerz_StopContainerRequest: LimitedRequest {
 }
 
 extension Gnoi_Containerz_RemoveContainerRequest: LimitedRequest {
+    static var fieldNames: [Int: String] { [1: "name"] }
+
     func checkLimits() throws(RuntimeAPI.RuntimeError) {
         try RequestLimits.nameBytes.check("name", name)
     }
@@ -112,6 +148,13 @@ extension Gnoi_Containerz_LogRequest: LimitedRequest {
 }
 
 extension Gnoi_Containerz_CreateVolumeRequest: LimitedRequest {
+    static var sizeLimit: RequestLimit { RequestLimits.volumeRequest }
+    static var fieldNames: [Int: String] {
+        [
+            1: "name", 3: "local_mount_options", 4: "labels", 5: "custom_options",
+        ]
+    }
+
     func checkLimits() throws(RuntimeAPI.RuntimeError) {
         try RequestLimits.nameBytes.check("name", name)
         try RequestLimits.check(labels: labels)
@@ -130,12 +173,17 @@ extension Gnoi_Containerz_CreateVolumeRequest: LimitedRequest {
 }
 
 extension Gnoi_Containerz_RemoveVolumeRequest: LimitedRequest {
+    static var fieldNames: [Int: String] { [1: "name"] }
+
     func checkLimits() throws(RuntimeAPI.RuntimeError) {
         try RequestLimits.nameBytes.check("name", name)
     }
 }
 
 extension Gnoi_Containerz_StartPluginRequest: LimitedRequest {
+    static var sizeLimit: RequestLimit { RequestLimits.pluginRequest }
+    static var fieldNames: [Int: String] { [1: "name", 2: "instance_name", 3: "config"] }
+
     func checkLimits() throws(RuntimeAPI.RuntimeError) {
         try RequestLimits.nameBytes.check("name", name)
         try RequestLimits.nameBytes.check("instance_name", instanceName)
@@ -162,6 +210,8 @@ extension Gnoi_Containerz_RemovePluginRequest: LimitedRequest {
 }
 
 extension Gnoi_Containerz_RemovePluginTarRequest: LimitedRequest {
+    static var fieldNames: [Int: String] { [1: "name"] }
+
     func checkLimits() throws(RuntimeAPI.RuntimeError) {
         try RequestLimits.nameBytes.check("name", name)
     }

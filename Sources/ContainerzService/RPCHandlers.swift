@@ -24,7 +24,7 @@ extension RPCRouter {
         _ handler:
             @escaping @Sendable @EventLoop (Input, CallInProgress) async throws -> Output
     ) {
-        register(method) { (messages: RPCAsyncSequence<Input, any Error>, writer, call) in
+        register(method, RequestDeserializer<Input>()) { messages, writer, call in
             let request = try await only(messages)
             call.tell(of: request)
             try request.checkLimits()
@@ -56,7 +56,7 @@ extension RPCRouter {
                 Input, RPCWriter<Output>, CallInProgress
             ) async throws -> Void
     ) {
-        register(method) { (messages: RPCAsyncSequence<Input, any Error>, writer, call) in
+        register(method, RequestDeserializer<Input>()) { messages, writer, call in
             let request = try await only(messages)
             call.tell(of: request)
             try request.checkLimits()
@@ -74,7 +74,7 @@ extension RPCRouter {
         _ list: @escaping @Sendable @EventLoop (Input, CallInProgress) async throws -> [Listed],
         _ respond: @escaping @Sendable (Listed) -> Output
     ) {
-        register(method) { (messages: RPCAsyncSequence<Input, any Error>, writer, call) in
+        register(method, RequestDeserializer<Input>()) { messages, writer, call in
             let request = try await only(messages)
             call.tell(of: request)
             try request.checkLimits()
@@ -95,15 +95,15 @@ extension RPCRouter {
     /// Messages with the largest labels take a millisecond together.
     private static var listingStep: Int { 2 }
 
-    mutating func register<Input: SwiftProtobuf.Message, Output: SwiftProtobuf.Message>(
-        _ method: MethodDescriptor,
+    mutating func register<Input: Sendable, Output: SwiftProtobuf.Message>(
+        _ method: MethodDescriptor, _ deserializer: some MessageDeserializer<Input>,
         _ handler:
             @escaping @Sendable @EventLoop (
                 RPCAsyncSequence<Input, any Error>, RPCWriter<Output>, CallInProgress
             ) async throws -> Void
     ) {
         registerHandler(
-            forMethod: method, deserializer: ProtobufDeserializer<Input>(),
+            forMethod: method, deserializer: deserializer,
             serializer: ProtobufSerializer<Output>()
         ) { request, context in
             StreamingServerResponse { writer in

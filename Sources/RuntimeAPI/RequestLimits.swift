@@ -106,14 +106,30 @@ public enum RequestLimits {
     /// An image's names, when it is removed with all of them.
     public static let imageNames = RequestLimit("names of an image", 4096, "names")
 
+    // MARK: gNOI requests
+
+    /// Larger ones are refused before they are decoded. Each has room for what is within the other
+    /// limits.
+    public static let listRequest = RequestLimit(
+        "gNOI List request", 64 << 10, "bytes in the request")
+    public static let containerRequest = RequestLimit(
+        "gNOI StartContainer, UpdateContainer", 192 << 10, "bytes in the request")
+    public static let volumeRequest = RequestLimit(
+        "gNOI CreateVolume", 64 << 10, "bytes in the request")
+    public static let pluginRequest = RequestLimit(
+        "gNOI StartPlugin", 320 << 10, "bytes in the request")
+    public static let shortRequest = RequestLimit(
+        "other gNOI request but Deploy", 16 << 10, "bytes in the request")
+
     /// The table, in the manual's order.
     public static let all = [
-        filterEntries, filterValues, filterValueBytes, filterBytes, nameBytes, imageNameBytes, tagBytes,
+        filterEntries, filterValues, filterValueBytes, filterBytes, nameBytes, imageNameBytes,
+        tagBytes,
         pathBytes, addressBytes, passwordBytes, labels, labelsBytes, environment,
         environmentBytes, keyBytes, labelValueBytes, variableBytes, commandWords, commandBytes,
         ports, mounts, devices, devicePermissions, capabilities, containerBytes, volumeOptions,
         volumeOptionsBytes, pluginConfigBytes, signatures, signatureBytes, manifestBytes,
-        imageNames,
+        imageNames, listRequest, containerRequest, volumeRequest, pluginRequest, shortRequest,
     ]
 
     // MARK: Checks of several values

@@ -131,7 +131,9 @@ struct RequestLimitsTests {
             (
                 "filters",
                 Runtime.ListVolumes.Parameters(
-                    filters: ["name": (0..<10).map { "\($0)" + String(repeating: "x", count: 4000) }]
+                    filters: [
+                        "name": (0..<10).map { "\($0)" + String(repeating: "x", count: 4000) }
+                    ]
                 )
             ),
             ("image.repository", Runtime.LoadImage.Parameters(image: longImage)),

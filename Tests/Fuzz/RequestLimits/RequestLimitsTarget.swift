@@ -40,7 +40,7 @@ import RuntimeAPI
     ) -> @Sendable (Data) -> Void {
         { data in
             guard let parameters = try? JSONDecoder().decode(type, from: data) else { return }
-            do {
+            do throws(RuntimeError) {
                 try parameters.checkLimits()
             } catch {
                 guard case .invalidArgument(let field, let reason) = error else {
