@@ -114,7 +114,7 @@ extension DockerEngine {
     }
 
     /// A container of ours and its folders.
-    struct FolderHolder {
+    struct FolderHolder: Sendable {
         var id: String
         var name: String
         var isUp: Bool
