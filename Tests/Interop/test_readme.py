@@ -137,6 +137,8 @@ def leaves(registry, certificates, tmp_path_factory):
                 "containerzd", "--listen", f"{address}:9339", "--runtime-socket", leaf.path,
                 "--tls-cert", certificate, "--tls-key", key, "--client-ca",
                 certificates.authority.certificate, "--authz-policy", AUTHZ_POLICY,
+                # The site's cache runs on the device itself here.
+                "--pull-from", f"{leaf.site}.example",
                 prefix=["unshare", "--mount", "bash", "-euc",
                         f"{mounts(certificates, folder)}exec \"$@\"", "device"]))
             leaves.append(leaf)
