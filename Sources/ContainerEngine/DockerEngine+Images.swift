@@ -224,6 +224,6 @@ extension DockerEngine {
             [
                 ("repo", reference?.repository ?? ""),
                 ("tag", reference?.tag ?? ImageReference.defaultTag),
-            ], prefix: "/v4.0.0/libpod")
+            ], prefix: EngineDialect.libpod)
     }
 }

@@ -2,6 +2,7 @@ import DevicePolicy
 import FoundationEssentials
 import JSON
 import OCI
+import PrintableText
 import RuntimeAPI
 import SystemIO
 
@@ -101,6 +102,31 @@ extension DockerEngine {
                 field: "image",
                 reason: "the configuration of image \(name) sets the label \(label), which is "
                     + "reserved for containerz; build the image without it")
+        }
+    }
+
+    /// Refuses an image whose annotations the engine would hand on to its runtime and hooks, where
+    /// some of them are orders. What containerz passes on of an archive has none.
+    ///
+    /// - Throws: `RuntimeError.invalidArgument`.
+    func requireHarmlessAnnotations(of id: String, _ name: ImageName) async throws {
+        guard dialect.handsAnnotationsOn else { return }
+        struct Annotated: Decodable {
+            var annotations: [String: String]?
+
+            private enum CodingKeys: String, CodingKey { case annotations = "Annotations" }
+        }
+        let image: Annotated = try await api.document(
+            "/images/\(percentEncoded(id))/json", prefix: EngineDialect.libpod)
+        let harmless = "org.opencontainers."
+        if let key = (image.annotations ?? [:]).keys.sorted().first(where: {
+            !$0.hasPrefix(harmless)
+        }) {
+            throw RuntimeError.invalidArgument(
+                field: "image",
+                reason:
+                    "image \(name) has the annotation \(excerpt(key)), which the engine may take "
+                    + "for an order; build it without")
         }
     }
 

@@ -40,6 +40,7 @@ extension DockerEngine {
             throw RuntimeError.imageNotFound(image.name)
         }
         try requireNoReservedLabels(document, image.name)
+        try await requireHarmlessAnnotations(of: image.id, image.name)
         var volumes = try await knownVolumes(spec.volumes.filter { !$0.isBind }.map(\.name))
         if let old { volumes += try await inherited(by: spec, from: old) }
         let facts = try await addFolders(

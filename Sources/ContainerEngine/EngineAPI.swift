@@ -145,6 +145,13 @@ final class EngineAPI {
             try await call("POST", path, query, body: .bytes(body), type: "application/json"))
     }
 
+    /// A document of the engine's own API.
+    func document<Answer: Decodable>(
+        _ path: String, prefix: String, as type: Answer.Type = Answer.self
+    ) async throws -> Answer {
+        try decode(try await call("GET", path, prefix: prefix))
+    }
+
     /// A request whose answer is short, with its body.
     ///
     /// - Parameter prefix: in place of ``prefix``, for what another API of the engine's has.

@@ -51,6 +51,12 @@ public enum EngineDialect: String, CaseIterable, Sendable {
     /// Whether a container that will be restarted looks ended in between.
     var restartsLookEnded: Bool { self == .podman }
 
+    /// Whether annotations of an image become those of its containers.
+    var handsAnnotationsOn: Bool { self == .podman }
+
+    /// The path of Podman's own API.
+    static let libpod = "/v4.0.0/libpod"
+
     /// Whether the engine follows links in a volume when it copies the content of an image into it.
     var copiesIntoVolumesThroughLinks: Bool { self == .docker }
 

@@ -7,9 +7,12 @@ attack here.
 """
 
 import contextlib
+import hashlib
+import io
 import json
 import pathlib
 import subprocess
+import tarfile
 import threading
 
 import pytest
@@ -624,6 +627,41 @@ def test_image_cannot_bring_labels_of_ours(default, unique, attack):
         assert code is Code.INVALID_ARGUMENT and label in text
         assert f"{image}:1" not in default.device.images()
     attack("an image with org.containerz.* labels", code.name)
+
+
+def test_annotations_of_an_image_are_no_orders(default, unique, attack):
+    """Podman hands them on to the runtime; Docker has no use for them."""
+    if default.engine_name != "podman":
+        pytest.skip("only Podman reads annotations")
+    image = unique("image")
+    default.engine.load(annotated(f"{image}:1", {
+        "run.oci.handler": "krun", "org.systemd.property.SuccessAction": "'reboot-immediate'"}))
+    code, text = status_of(default.device.start, f"{image}:1", unique(), cmd="idle")
+    assert code is Code.INVALID_ARGUMENT and "annotation" in text
+    default.device.remove_image(f"{image}:1")
+    # The path of a push leaves them behind.
+    default.device.push(annotated(f"{image}:1", {"run.oci.handler": "krun"}), image, "2")
+    default.device.remove(default.device.start(f"{image}:2", unique(), cmd="idle"))
+    default.device.remove_image(f"{image}:2")
+    attack("an image with annotations for the runtime", code.name)
+
+
+def annotated(name, annotations):
+    """An oci-archive whose manifest has annotations."""
+    archive = tarfile.open(fileobj=io.BytesIO(make_image.image_bytes([name], "oci")))
+    files = {entry.name: archive.extractfile(entry).read() for entry in archive if entry.isfile()}
+    index = json.loads(files["index.json"])
+    descriptor, = index["manifests"]
+    manifest = json.loads(files.pop("blobs/" + descriptor["digest"].replace(":", "/")))
+    data = json.dumps(manifest | {"annotations": annotations}).encode()
+    descriptor |= {"digest": f"sha256:{hashlib.sha256(data).hexdigest()}", "size": len(data)}
+    files["blobs/" + descriptor["digest"].replace(":", "/")] = data
+    files["index.json"] = json.dumps(index).encode()
+    output = io.BytesIO()
+    with tarfile.open(fileobj=output, mode="w") as tar:
+        for path, content in files.items():
+            make_image.add(tar, path, content)
+    return output.getvalue()
 
 
 def test_foreign_container_of_a_forged_image_is_not_ours(default, unique, attack):
