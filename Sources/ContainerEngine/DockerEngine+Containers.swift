@@ -82,7 +82,7 @@ extension DockerEngine {
             id: summary.id, name: name(summary), image: names.name(of: summary),
             imageID: summary.imageID.map(ImageID.full) ?? "", state: state(summary),
             labels: EngineLabel.visible(of: summary.labels ?? [:]), created: summary.created ?? 0,
-            // By the label alone, whose content takes long to read: somebody who forges it shows
+            // By the label alone, whose content takes long to read: a forged label shows
             // readers the labels of a container of their own.
             managed: summary.labels?[EngineLabel.spec] != nil)
     }

@@ -4,7 +4,8 @@ import PrintableText
 import RuntimeAPI
 import SystemIO
 
-// A look at what a container got, after each start: also after the engine's own, which ask nobody.
+// A look at what a container got, after each start: also after the engine's own, which no policy
+// admits.
 // Admission keeps containers from redirecting binds; this finds what gets past it, such as a link
 // that a program of the device has put in place.
 

@@ -1,7 +1,7 @@
 import SystemIO
 
 /// Listings in progress, a few of each principal: others of the same principal wait. Listing costs
-/// the engine most, and a client that asks for many at a time delays itself and nobody else.
+/// the engine most, and a client that asks for many at a time delays only itself.
 @EventLoop
 final class Listings {
     /// At a time; more make none of them faster.
@@ -24,7 +24,7 @@ final class Listings {
         if queues[principal, default: Queue()].running < Self.maximum {
             queues[principal, default: Queue()].running += 1
         } else {
-            // Whoever ends hands over its place.
+            // The work that ends hands over its place.
             await withCheckedContinuation { queues[principal]?.waiting.append($0) }
         }
         defer { pass(principal) }

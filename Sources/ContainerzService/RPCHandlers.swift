@@ -130,7 +130,8 @@ struct CallInProgress: Sendable {
     /// Ends it as if the client had cancelled.
     let interrupt: @Sendable () -> Void
 
-    /// Whoever is charged for it: the authenticated client, or where there is none its address.
+    /// The principal that is charged for it: the authenticated client, or where there is none its
+    /// address.
     var principal: String {
         guard let record else { return "" }
         if case .text(let name)? = record.notes["principal"] { return name }

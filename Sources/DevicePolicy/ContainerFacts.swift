@@ -92,8 +92,8 @@ public struct KnownVolume: Sendable {
     }
 }
 
-/// Files and folders that are never bound, whatever the policy says: whoever has them can become
-/// root on the device, or change what containerz itself trusts.
+/// Files and folders that are never bound, whatever the policy says. A container that has them can
+/// become root on the device, or change what containerz itself trusts.
 public struct ReservedPaths: Hashable, Sendable {
     /// A path and what it is, for messages.
     public struct Entry: Hashable, Sendable {

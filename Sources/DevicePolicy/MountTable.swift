@@ -76,8 +76,8 @@ public struct MountTable: Hashable, Sendable {
         mounts.filter { $0.point != path && $0.point.isWithin(path) }
     }
 
-    /// Everything that somebody who has a folder can change: the folder, what is mounted below it,
-    /// and overlays that show any of that.
+    /// Everything that a container which has a folder can change: the folder, what is mounted below
+    /// it, and overlays that show any of that.
     func territory(of path: HostPath) -> [FileLocation] {
         var territory = mounts(below: path).map(\.source)
         if let location = location(of: path) { territory.append(location) }

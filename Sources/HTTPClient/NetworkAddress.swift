@@ -29,16 +29,18 @@ public struct NetworkAddress: Hashable, Sendable, CustomStringConvertible {
     }
 
     /// An address as it is written, in any way the C library reads: `127.1`, `0x7f000001`, `::1`.
+    /// The zone of an IPv6 address is left out: it need not be an interface of this device.
     ///
     /// - Returns: nil for a name.
     public init?(numeric text: String) {
         var hints = addrinfo()
         hints.ai_flags = AI_NUMERICHOST
         var list: UnsafeMutablePointer<addrinfo>?
-        guard getaddrinfo(text, nil, &hints, &list) == 0, let list else { return nil }
+        let address = text.contains(":") ? String(text.prefix { $0 != "%" }) : text
+        guard getaddrinfo(address, nil, &hints, &list) == 0, let list else { return nil }
         defer { freeaddrinfo(list) }
-        guard let address = list.pointee.ai_addr else { return nil }
-        self.init(address, length: Int(list.pointee.ai_addrlen))
+        guard let found = list.pointee.ai_addr else { return nil }
+        self.init(found, length: Int(list.pointee.ai_addrlen))
     }
 
     /// The addresses of this device, on whichever interface; nil when they cannot be found out.

@@ -99,7 +99,7 @@ public struct BlobCache: Sendable {
 
     // MARK: Origins
 
-    /// Repositories that are recorded for one blob. A blob of more is fetched anew for the others.
+    /// Repositories that are recorded for one blob. A blob of more is fetched again for the others.
     private static let maxOrigins = 64
 
     private func originsPath(_ digest: Digest) -> String {

@@ -163,7 +163,7 @@ public struct TerminalFilter: Sendable {
                 continue
             }
             // The colours of 256 and of 24 bits are numbers that follow (ISO 8613-6). Of another
-            // kind, nobody knows where it ends.
+            // kind, its end is unknown.
             let kind = rest.first.flatMap { Int(String(decoding: $0, as: UTF8.self)) }
             let count = kind == 5 ? 2 : kind == 2 ? 4 : Int.max
             guard rest.count >= count else { continue }

@@ -30,7 +30,7 @@ public struct RequestLimit: Hashable, Sendable {
 }
 
 /// The maximum number and size of everything that a request can carry: one table for containerzd,
-/// which checks gNOI requests, and for cz-runtime, which checks calls whoever sends them.
+/// which checks gNOI requests, and for cz-runtime, which checks the calls of every caller.
 ///
 /// The numbers are far above what applications use. They bound what one request costs the daemons
 /// and the engine, and what a container adds to every listing.

@@ -3,7 +3,7 @@ import Logging
 import RuntimeAPI
 import SystemIO
 
-/// Keeps an eye on what containers have mounted, whoever starts them.
+/// Watches what containers have mounted, also when the engine itself starts them.
 ///
 /// An engine restarts containers by itself, and follows the paths of their binds again. Nothing is
 /// watched while no container has a folder of the device, so that an engine that systemd starts on

@@ -10,7 +10,7 @@ extension Descriptor {
 
     /// File systems whose files are bytes on a disk or in memory. Reading or writing files of others
     /// may act on the kernel with the rights of this process (procfs, sysfs, cgroupfs), or wait
-    /// for somebody else's answer for as long as they like (FUSE, network file systems).
+    /// for another program's answer for as long as they like (FUSE, network file systems).
     private static let dataFileSystems: Set<UInt64> = [
         0xEF53,  // ext2, ext3, ext4
         0x5846_5342,  // XFS
@@ -34,7 +34,7 @@ extension Descriptor {
     /// end of a pipe, and for a regular file, that is open for the use.
     ///
     /// What is written to a socket carries this process's credentials, and devices and the kernel's
-    /// files obey whoever writes to them.
+    /// files obey every writer.
     ///
     /// - Throws: what it cannot be examined for.
     public borrowing func objection(to use: StreamUse) throws(SystemError) -> String? {

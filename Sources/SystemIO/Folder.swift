@@ -32,7 +32,7 @@ public struct Folder: Hashable, Sendable {
             }
         } catch {
             throw SystemError(
-                "checking that nobody else may write there", on: error.place, code: EPERM)
+                "checking that no other user may write there", on: error.place, code: EPERM)
         }
     }
 

@@ -17,7 +17,7 @@ public enum LongComputation {
         if running < maximum {
             running += 1
         } else {
-            // Whoever ends hands over its place.
+            // The work that ends hands over its place.
             await withCheckedContinuation { waiting.append($0) }
         }
         defer { pass() }

@@ -1,7 +1,7 @@
 import CSystem
 import Glibc
 
-/// A file that a program's security rests on: nobody but root and the program's own user may be
+/// A file that a program's security rests on: no user but root and the program's own user may be
 /// able to change it, or to put another file in its place.
 ///
 /// The folders that its path leads through are judged as well, symbolic links followed. A folder

@@ -2,7 +2,7 @@ import CSystem
 import Glibc
 
 /// A path that is followed name by name, each folder and each symbolic link on the way judged:
-/// nobody but root and this process's user may be able to change what the path leads to.
+/// no user but root and this process's user may be able to change what the path leads to.
 ///
 /// Each step opens the next name in the folder that was judged before, so that nothing can be
 /// exchanged between the judgement and the use.
@@ -136,7 +136,7 @@ struct TrustedPath: ~Copyable {
             try judgeFolder()
             return true
         case S_IFLNK:
-            // In other folders nobody else can have made it.
+            // In other folders no other user can have made it.
             if isShared, !Self.isOwn(status) {
                 throw Objection(
                     place: here,
@@ -182,7 +182,7 @@ struct TrustedPath: ~Copyable {
         let shown = place.isEmpty ? "/" : place
         let status = try Self.status(of: folder.number, shown)
         let writers = Self.writers(of: status, folder.number)
-        // As in /tmp: nobody can rename or remove what belongs to somebody else.
+        // As in /tmp: no user can rename or remove what belongs to another user.
         isShared = status.st_mode & S_ISVTX != 0 && writers != nil
         let objection =
             if !Self.isOwn(status) {
