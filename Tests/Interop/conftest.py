@@ -17,6 +17,7 @@ import pytest
 import gnoi
 import make_image
 from gnoi import DEADLINE
+from guarded import Guarded
 from harness import AUTHZ_POLICY, Daemon, free_port
 from pki import Certificates
 
@@ -191,6 +192,20 @@ def device(stack):
 def docker_device(docker_stack):
     with docker_stack.channel() as channel:
         yield gnoi.Device(channel)
+
+
+@pytest.fixture(params=ENGINES)
+def guarded(request, tmp_path):
+    """Both daemons under a policy of the test's own, on each engine in turn; not started yet."""
+    need(request.param)
+    return Guarded(request.param, engine_socket(request.param), tmp_path)
+
+
+@pytest.fixture
+def default(guarded):
+    """The same under the built-in policy, started."""
+    with guarded.running():
+        yield guarded
 
 
 @pytest.fixture(scope="session")

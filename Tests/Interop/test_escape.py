@@ -18,36 +18,16 @@ import threading
 import pytest
 
 import make_image
-from conftest import ENGINES, engine_socket, need
+from conftest import pushed_image
 from gnoi import Code, code_of, status_of
-from guarded import Guarded
 from harness import named, wait_until
 
 ROOT_ONLY = pathlib.Path("/etc/shadow")
 
 
-@pytest.fixture(params=ENGINES)
-def guarded(request, tmp_path):
-    need(request.param)
-    return Guarded(request.param, engine_socket(request.param), tmp_path)
-
-
-@pytest.fixture
-def default(guarded):
-    """Both daemons under the built-in policy."""
-    with guarded.running():
-        yield guarded
-
-
 @pytest.fixture
 def image(default, tarball, unique):
-    name = unique("image")
-    default.device.push(tarball, name, "1")
-    yield f"{name}:1"
-    for container in default.device.containers().values():
-        if container.image_name == f"{name}:1":
-            code_of(default.device.remove, container.name)
-    code_of(default.device.remove_image, f"{name}:1", force=True)
+    yield from pushed_image(default.device, tarball, unique)
 
 
 def bind(*pairs, read_only=False):

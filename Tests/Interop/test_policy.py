@@ -8,23 +8,8 @@ import subprocess
 import pytest
 
 import make_image
-from conftest import ENGINES, engine_socket, need
 from gnoi import Code, code_of, status_of
-from guarded import Guarded
 from harness import PROGRAMS, named, wait_until
-
-
-@pytest.fixture(params=ENGINES)
-def guarded(request, tmp_path):
-    need(request.param)
-    return Guarded(request.param, engine_socket(request.param), tmp_path)
-
-
-@pytest.fixture
-def default(guarded):
-    """Under the built-in policy."""
-    with guarded.running():
-        yield guarded
 
 
 @pytest.fixture
