@@ -140,7 +140,9 @@ let package = Package(
             resources: [.embedInCode("org.containerz.Runtime.varlink")]),
         tests(of: "RuntimeAPI", ["Varlink"]),
 
-        module("DevicePolicy", ["OCI", "JSON", "PrintableText", "RuntimeAPI", "SystemIO"]),
+        module(
+            "DevicePolicy",
+            ["CSystem", "OCI", "JSON", "PrintableText", "RuntimeAPI", "SystemIO"]),
         tests(of: "DevicePolicy", ["OCI", "JSON", "PrintableText", "RuntimeAPI", "SystemIO"]),
 
         module(

@@ -9,6 +9,7 @@
 #include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 #include <sys/vfs.h>
 #include <sys/xattr.h>
 
@@ -252,8 +253,13 @@ int cz_is_delivered_here(const struct sockaddr *address) {
         errno = EPROTO;
         return -1;
     }
-    // There is no route.
-    if (answer.header.nlmsg_type == NLMSG_ERROR) return 0;
+    if (answer.header.nlmsg_type == NLMSG_ERROR) {
+        int reason = -((const struct nlmsgerr *)NLMSG_DATA(&answer.header))->error;
+        // No route, or one that leads nowhere.
+        if (reason == ENETUNREACH || reason == EHOSTUNREACH || reason == EACCES) return 0;
+        errno = reason;
+        return -1;
+    }
     if (answer.header.nlmsg_type != RTM_NEWROUTE) {
         errno = EPROTO;
         return -1;
@@ -268,3 +274,7 @@ int cz_is_delivered_here(const struct sockaddr *address) {
         return 0;
     }
 }
+
+unsigned cz_device_major(dev_t device) { return major(device); }
+
+unsigned cz_device_minor(dev_t device) { return minor(device); }

@@ -34,8 +34,8 @@ struct AnswerScanner: Sendable {
     /// A string with more bytes is left empty.
     static let longestString = 1 << 20
     /// A label, with its name, with more bytes is left out, and so are those that come when the
-    /// labels before have as many together. Labels of this project are kept, so that it shows
-    /// that they are there; their values are empty when they are too long as well.
+    /// labels before have as many together. Those that this adapter stores are kept, so that it
+    /// shows that they are there; their values are empty when they are too long as well.
     static let longestLabels = 64 << 10
     /// Bytes of an element of a list, or of a document, without what was left out.
     static let longestElement = 16 << 20
@@ -43,7 +43,7 @@ struct AnswerScanner: Sendable {
     private static let deepest = 64
 
     private static let labelsKey = Array("Labels".utf8)
-    private static let ownLabels = Array("\"org.containerz.".utf8)
+    private static let ownLabels = EngineLabel.stored.map { Array("\"\($0)\"".utf8) }
 
     private struct Level {
         var isObject: Bool
@@ -259,8 +259,7 @@ struct AnswerScanner: Sendable {
         let size = element.count - start
         defer { stack[index].isOverlong = false }
         let text = element[start...].drop { $0 == UInt8(ascii: " ") || $0 == UInt8(ascii: "\n") }
-        let isOwn = text.starts(with: Self.ownLabels)
-        if isOwn { return true }
+        if Self.ownLabels.contains(where: { text.starts(with: $0) }) { return true }
         if !stack[index].isOverlong, stack[index].kept + size <= Self.longestLabels {
             stack[index].kept += size
             return true

@@ -1,5 +1,4 @@
 import DevicePolicy
-import Glibc
 import PrintableText
 import RuntimeAPI
 
@@ -181,10 +180,6 @@ extension CreateDocument {
                     && !destination.split(separator: "/").contains("..")
         else {
             throw invalid("the path in the container, '\(excerpt(destination))', is not below /dev")
-        }
-        // The names of a device's hardware are no secret.
-        guard access(device.source, F_OK) == 0 else {
-            throw invalid("device \(excerpt(device.source)) not found")
         }
         var permissions = ""
         for permission in ContainerSpec.Device.Permission.allCases

@@ -113,17 +113,19 @@ extension DockerEngine {
         return names
     }
 
-    /// What an image is shows only now. One that is not allowed loses its name again.
+    /// What an image is shows only now. An image that is not allowed loses its name again.
     private func admitLoaded(_ name: ImageName) async throws {
         try await translating {
-            let found = try await findImage(name)
+            var engineName = "\(dialect.engineRepository(name.repository)):\(name.tag)"
             do {
+                let found = try await findImage(name)
+                engineName = found.engineName
                 try policies.policy.check(name, Self.digest(found.id))
                 if let document = try await image(found.id) {
                     try requireNoReservedLabels(document, name)
                 }
             } catch {
-                let path = "/images/\(percentEncoded(found.engineName))"
+                let path = "/images/\(percentEncoded(engineName))"
                 await EventLoop.task { [self] in _ = try? await api.call("DELETE", path) }.value
                 throw error
             }

@@ -94,7 +94,15 @@ extension DockerEngine {
             let pid = container.state.pid, pid > 0, let actual = try Self.mounts(ofProcess: pid)
         else { return }
         let files = FileSystem()
-        for mount in container.mounts ?? [] where mount.bindSource != nil {
+        for mount in container.mounts ?? [] {
+            // Every other volume is in the engine's storage.
+            if mount.bindSource == nil {
+                guard let name = mount.name, let volume = try await findVolume(name),
+                    !SharedFolder.all(
+                        of: ContainerSpec(), [KnownVolume(Volume(volume), isOwn: true)]
+                    ).isEmpty
+                else { continue }
+            }
             guard let target = HostPath(mount.destination),
                 let location = actual.source(mountedAt: target),
                 let denied = policies.policy.deniedPath(at: location, reserved, on: files)
@@ -172,18 +180,11 @@ extension DockerEngine {
     ) async throws -> Bool {
         let containers = try await ownContainersWithFolders()
         try await history.note(containers.flatMap(\.folders).map(\.path))
-        for container in containers {
-            let others = containers.filter { $0.id != container.id }.flatMap(\.folders)
-            if let nesting = DevicePolicy.nesting(of: container.folders, beside: others) {
-                report(.nested(nesting))
-            }
-            guard container.isUp else { continue }
-            do {
-                try await checkEarlierMounts(of: container)
-            } catch let error as RuntimeError {
-                guard case .notPermitted = error else { throw error }
-                report(.stopped(error))
-            }
+        for nesting in DevicePolicy.nestings(among: containers.flatMap(\.folders)) {
+            report(.nested(nesting))
+        }
+        for container in containers where container.isUp {
+            try await reporting(to: report) { try await checkEarlierMounts(of: container) }
         }
         return !containers.isEmpty
     }
@@ -191,11 +192,23 @@ extension DockerEngine {
     private func check(
         _ id: String, _ name: String, _ report: @EventLoop (MountFinding) -> Void
     ) async throws {
+        try await reporting(to: report) { try await checkMounts(of: id, named: name) }
+    }
+
+    /// A container that cannot be looked at must not keep the others from being looked at.
+    private func reporting(
+        to report: @EventLoop (MountFinding) -> Void, _ check: @EventLoop () async throws -> Void
+    ) async throws {
         do {
-            try await checkMounts(of: id, named: name)
+            try await check()
         } catch let error as RuntimeError {
-            guard case .notPermitted = error else { throw error }
-            report(.stopped(error))
+            switch error {
+            case .notPermitted: report(.stopped(error))
+            case .engineUnavailable: throw error
+            default: report(.unknown("\(error)"))
+            }
+        } catch let failure as EngineAPI.Failure {
+            report(.unknown(failure.message))
         }
     }
 }
@@ -206,4 +219,6 @@ public enum MountFinding: Sendable {
     case stopped(RuntimeError)
     /// Containers of an older version have folders that lie one within the other.
     case nested(RuntimeError)
+    /// The mounts of a container could not be checked, and why.
+    case unknown(String)
 }

@@ -32,9 +32,11 @@ extension DockerEngine {
     ///
     /// - Parameter old: the container that it replaces. That one still runs now, and may run
     ///   again after a failed update, so that its folders count as well.
+    /// - Parameter isTrial: whether no container is created now.
     /// - Throws: `RuntimeError.notPermitted`.
     func admit(
-        _ spec: ContainerSpec, of image: FoundImage, replacing old: ContainerDetails? = nil
+        _ spec: ContainerSpec, of image: FoundImage, replacing old: ContainerDetails? = nil,
+        isTrial: Bool = false
     ) async throws -> Admitted {
         guard let document = try await self.image(image.id) else {
             throw RuntimeError.imageNotFound(image.name)
@@ -49,7 +51,9 @@ extension DockerEngine {
                 imageDigest: Self.digest(image.id), imageUser: document.config?.user ?? "",
                 volumes: volumes, reserved: reserved))
         let resolved = try admit(spec, as: image.name, facts)
-        try await history.note(SharedFolder.all(of: resolved, volumes).map(\.path))
+        if !isTrial {
+            try await history.note(SharedFolder.all(of: resolved, volumes).map(\.path))
+        }
         return Admitted(spec: spec, resolved: resolved, image: image)
     }
 
@@ -103,13 +107,11 @@ extension DockerEngine {
     ) async throws -> ContainerFacts {
         guard !SharedFolder.all(of: spec, facts.volumes).isEmpty else { return facts }
         var facts = facts
-        let containers = try await ownContainersWithFolders().filter { $0.id != container }
-        facts.others = containers.flatMap(\.folders)
-        try await history.note(facts.others.map(\.path))
-        if !containers.contains(where: \.isUp), try await !isAnyOwnContainerUp() {
-            try await history.noContainerRuns()
-        }
-        facts.past = history.folders
+        let containers = try await ownContainersWithFolders()
+        if try await !isAnyOwnContainerUp() { try await history.noContainerRuns() }
+        try await history.note(containers.flatMap(\.folders).map(\.path))
+        facts.others = containers.filter { $0.id != container }.flatMap(\.folders)
+        facts.past = try history.folders()
         facts.boot = history.boot
         return facts
     }
@@ -145,9 +147,11 @@ extension DockerEngine {
         }
     }
 
+    /// Whether a container of ours may have a process. A container that is being stopped has one.
     private func isAnyOwnContainerUp() async throws -> Bool {
-        try await containerSummaries(all: false)
-            .contains { $0.labels?[EngineLabel.spec] != nil && Self.isUp($0) }
+        let ended: Set = ["created", "configured", "initialized", "exited", "stopped", "dead"]
+        return try await containerSummaries(all: true)
+            .contains { $0.labels?[EngineLabel.spec] != nil && !ended.contains($0.state ?? "") }
     }
 
     /// The volumes of these names, as far as there are any.

@@ -42,6 +42,7 @@ extension DockerEngine {
         for volume in spec.volumes where volume.isBind {
             try HostFile.requireTopFolder(of: volume.name)
         }
+        for device in spec.devices { try HostFile.requirePlain(device: device.source) }
         try policies.policy.checkRequest(spec, reserved)
     }
 
@@ -74,6 +75,7 @@ extension DockerEngine {
                 throw RuntimeError.volumeNotFound(excerpt(volume.name))
             }
         }
+        for device in spec.devices { try HostFile.require(device: device.source) }
         let network = spec.network
         if !["", "default", "host", "none", "bridge", "bridged"].contains(network) {
             let path = "/networks/\(percentEncoded(network))"

@@ -64,7 +64,7 @@ extension DockerEngine {
             try checkRequest(spec)
             let found = try await findImage(image)
             try await checkSurroundings(spec, replacing: old.id)
-            _ = try await admit(spec, of: found, replacing: old)
+            _ = try await admit(spec, of: found, replacing: old, isTrial: true)
         }
     }
 

@@ -16,7 +16,7 @@ enum EngineLabel {
     /// versions lack it.
     static let resolved = "org.containerz.resolved"
 
-    private static let stored = [image, spec, replaces, volume, resolved]
+    static let stored = [image, spec, replaces, volume, resolved]
     /// Labels that cz-runtime adds to what it lists.
     private static let shown = ["org.containerz.update.state", "org.containerz.update.error"]
 

@@ -177,17 +177,11 @@ extension DevicePolicy {
 
     /// Finds folders of containers that exist which break the rule of ``FolderSeparation``.
     ///
-    /// - Returns: the refusal that the container would get now.
-    public static func nesting(
-        of folders: [SharedFolder], beside others: [SharedFolder],
-        on files: some PathResolver = FileSystem()
-    ) -> RuntimeError? {
-        do throws(RuntimeError) {
-            try FolderSeparation(files).check(folders, beside: others)
-            return nil
-        } catch {
-            return error
-        }
+    /// - Returns: for each, the refusal that the container would get now.
+    public static func nestings(
+        among folders: [SharedFolder], on files: some PathResolver = FileSystem()
+    ) -> [RuntimeError] {
+        FolderSeparation(files).violations(among: folders)
     }
 
     /// Whether a folder is denied by its location, wherever it is mounted.

@@ -35,7 +35,17 @@ extension DevicePolicy {
                 .mountTypes, "file system type '\(excerpt(type))' is not allowed", add: type)
         }
         try check(options: mount, type: type)
-        if device.utf8.first == UInt8(ascii: "/") { try check(device: device, on: files) }
+        guard device.utf8.first == UInt8(ascii: "/") else { return }
+        try check(device: device, on: files)
+        // Its folders would be in two places, and a container could redirect binds of the others.
+        if let number = files.deviceNumber(of: device),
+            let mount = files.mountTable().mounts.first(where: { $0.source.device == number })
+        {
+            throw Self.denial(
+                .devices,
+                "device \(excerpt(device)) is mounted at \(excerpt("\(mount.point)")) already; bind "
+                    + "that folder")
+        }
     }
 
     private func check(options mount: MountOptions, type: String) throws(RuntimeError) {

@@ -1,3 +1,4 @@
+import CSystem
 import Glibc
 import SystemIO
 
@@ -12,6 +13,9 @@ public protocol PathResolver: Sendable {
 
     /// nil for what does not exist.
     func identity(of path: String) -> FileIdentity?
+
+    /// `MAJOR:MINOR` of a block device, links followed; nil for everything else.
+    func deviceNumber(of path: String) -> String?
 }
 
 /// The device's own file system.
@@ -60,6 +64,12 @@ public struct FileSystem: PathResolver {
         // Those of the device: the sandbox of a service changes its own, and makes them read-only.
         let device = try? Self.mountTable(ofProcess: 1)
         return device ?? (try? Self.mountTable(ofProcess: nil)) ?? MountTable(parsing: [])
+    }
+
+    public func deviceNumber(of path: String) -> String? {
+        var status = stat()
+        guard stat(path, &status) == 0, status.st_mode & S_IFMT == S_IFBLK else { return nil }
+        return "\(cz_device_major(status.st_rdev)):\(cz_device_minor(status.st_rdev))"
     }
 
     public func identity(of path: String) -> FileIdentity? {

@@ -32,7 +32,12 @@ struct FolderSeparation<Files: PathResolver> {
         boot: String = ""
     ) throws(RuntimeError) {
         var known: [Place] = []
-        for folder in own + others { known.append(try place(of: folder)) }
+        for folder in own { known.append(try place(of: folder)) }
+        // Many containers may have the same folder.
+        var paths: Set<String> = []
+        for folder in others where paths.insert(folder.path).inserted {
+            known.append(try place(of: folder))
+        }
         for place in known.prefix(own.count) {
             try requireReadOnlyThroughout(place)
             if let folder = past.first(where: { wasReached(place, through: $0, boot: boot) }) {
@@ -42,6 +47,15 @@ struct FolderSeparation<Files: PathResolver> {
                 if place.isReached(through: other) { throw Self.nested(place, in: other) }
                 if other.isReached(through: place) { throw Self.nested(other, in: place) }
             }
+        }
+    }
+
+    /// The pairs of folders of which one is reached through the other, each once. A folder whose
+    /// location is unknown is left out.
+    func violations(among folders: [SharedFolder]) -> [RuntimeError] {
+        let places = folders.compactMap { try? place(of: $0) }
+        return places.flatMap { place in
+            places.filter { place.isReached(through: $0) }.map { Self.nested(place, in: $0) }
         }
     }
 
@@ -55,9 +69,7 @@ struct FolderSeparation<Files: PathResolver> {
                     && place.path.isWithin($0.point) && !path.isRoot
             }
         }
-        var territory = mounts.territory(of: path)
-        if let location = past.location { territory.append(location) }
-        if place.ancestors.contains(where: { territory.contains(where: $0.isWithin) }) {
+        if place.ancestors.contains(where: { past.territory.contains(where: $0.isWithin) }) {
             return true
         }
         guard let identity = past.identity else { return false }

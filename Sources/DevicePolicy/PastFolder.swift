@@ -6,17 +6,22 @@
 public struct PastFolder: Codable, Hashable, Sendable {
     /// Without symbolic links.
     public var path: String
-    public var location: FileLocation?
+    /// What the container had with it: the folder, and what was mounted below it.
+    public var territory: [FileLocation]
     /// nil where it is unknown.
     public var identity: FileIdentity?
     /// The boot id of the device at that time (/proc/sys/kernel/random/boot_id), empty when no
     /// container can have a descriptor of it any more.
     public var boot: String
 
-    public init(_ path: String, boot: String, on files: some PathResolver = FileSystem()) {
+    /// - Parameter mounts: those of the device.
+    public init(
+        _ path: String, boot: String, _ mounts: MountTable,
+        on files: some PathResolver = FileSystem()
+    ) {
         self.path = files.resolve(path)
         self.boot = boot
-        location = HostPath(self.path).flatMap { files.mountTable().location(of: $0) }
+        territory = HostPath(self.path).map { mounts.territory(of: $0) } ?? []
         identity = files.identity(of: self.path)
     }
 }

@@ -35,6 +35,9 @@ public final class MountWatch {
             logger.critical(
                 "stopped a container whose mounts were redirected",
                 metadata: ["reason": "\(error)"])
+        case .unknown(let reason):
+            logger.warning(
+                "cannot check the mounts of a container", metadata: ["reason": "\(reason)"])
         case .nested(let error):
             logger.warning(
                 "a container could redirect a mount of another one; create it again with other folders",

@@ -13,6 +13,8 @@ struct Links: PathResolver {
 
     func identity(of path: String) -> FileIdentity? { identities[path] }
     var identities: [String: FileIdentity] = [:]
+    func deviceNumber(of path: String) -> String? { deviceNumbers[path] }
+    var deviceNumbers: [String: String] = [:]
 
     func mountTable() -> MountTable { MountTable(parsing: Array(mounts.utf8)) }
 

@@ -103,7 +103,8 @@ struct FolderSeparationTests {
         let files = links ?? Links(mounts: Self.mounts)
         return refusal { () throws(RuntimeError) in
             try FolderSeparation(files).check(
-                [SharedFolder(own)], beside: [], past: [PastFolder(path, boot: boot, on: files)],
+                [SharedFolder(own)], beside: [],
+                past: [PastFolder(path, boot: boot, files.mountTable(), on: files)],
                 boot: "now")
         }
     }
@@ -128,13 +129,26 @@ struct FolderSeparationTests {
     @Test func followsRenamedFolders() {
         var files = Links(mounts: Self.mounts)
         files.identities["/srv/d2"] = FileIdentity(device: 1, inode: 2)
-        let had = PastFolder("/srv/d2", boot: "now", on: files)
+        let had = PastFolder("/srv/d2", boot: "now", files.mountTable(), on: files)
         files.identities = ["/srv/e2": FileIdentity(device: 1, inode: 2)]
         let rule = refusal { () throws(RuntimeError) in
             try FolderSeparation(files).check(
                 [SharedFolder("/srv/e2/y")], beside: [], past: [had], boot: "now")
         }
         #expect(rule == "hostPaths.deny")
+    }
+
+    @Test func findsWhatContainersHaveOfEachOther() {
+        let files = Links(mounts: Self.mounts)
+        let folders = [
+            SharedFolder("/srv/a", holder: "a"), SharedFolder("/srv/a/b", holder: "b"),
+            SharedFolder("/srv/c", holder: "c"), SharedFolder("/srv/c", holder: "d"),
+        ]
+        let violations = FolderSeparation(files).violations(among: folders)
+        #expect(violations.count == 1)
+        #expect(
+            "\(violations)".contains("/srv/a/b of container b lies within /srv/a of container a"))
+        #expect(FolderSeparation(Links(mounts: "")).violations(among: folders).isEmpty)
     }
 
     @Test func refusesEverythingWithoutMountTable() {

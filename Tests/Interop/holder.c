@@ -40,6 +40,7 @@ int main(int count, char **words) {
     strncpy(address.sun_path, words[2], sizeof address.sun_path - 1);
     int folder, peer = socket(AF_UNIX, SOCK_STREAM, 0);
     if (!strcmp(words[1], "hold")) {
+        unlink(words[2]);
         require(!bind(peer, (void *)&address, sizeof address) && !listen(peer, 1), "bind");
         peer = accept(peer, NULL, NULL);
         require(recvmsg(peer, &message, 0) > 0, "recvmsg");

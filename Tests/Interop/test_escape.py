@@ -294,8 +294,9 @@ def wait_for_line(default, name, line):
                f"{name} to write '{line}'")
 
 
+@pytest.mark.parametrize("restarted", [False, True])
 def test_descriptor_outlives_the_container_that_had_the_folder(
-        default, attacker, unique, shared_folder, attack):
+        default, attacker, unique, shared_folder, attack, restarted):
     outer, meeting = shared_folder / "outer", shared_folder / "meeting"
     (outer / "y").mkdir(parents=True)
     meeting.mkdir()
@@ -305,6 +306,13 @@ def test_descriptor_outlives_the_container_that_had_the_folder(
     default.device.start(attacker, giver, **bind((meeting, "/c"), (outer, "/x")),
                          cmd="/holder send /c/socket /x")
     wait_for_line(default, keeper, "holding")
+    if restarted:
+        # While none runs, none has a descriptor. Those that are started again get their folders.
+        for name in keeper, giver:
+            default.device.stop(name, force=True)
+        for name in keeper, giver:
+            default.device.start("", name)
+        wait_for_line(default, keeper, "holding\nholding")
     default.device.remove(giver)
     with no_file_in_etc():
         code, text = status_of(
@@ -318,6 +326,27 @@ def test_descriptor_outlives_the_container_that_had_the_folder(
     default.device.remove(default.device.start(
         attacker, victim, **bind((outer / "y", "/mnt")), cmd="idle"))
     attack("a container keeps a descriptor of a folder of one that was removed", code.name)
+
+
+def test_container_that_ignores_its_stop_still_holds(
+        default, attacker, image, unique, shared_folder, attack):
+    (shared_folder / "outer/y").mkdir(parents=True)
+    keeper, outer = unique(), unique()
+    default.device.start(image, keeper, **shell('trap "" TERM; while :; do sleep 1; done'))
+    default.device.start(attacker, outer, **bind((shared_folder / "outer", "/x")), cmd="idle")
+    default.device.remove(outer)
+    stopping = threading.Thread(target=code_of, args=(default.device.stop, keeper))
+    stopping.start()
+    try:
+        wait_until(lambda: default.engine.inspect(keeper)["State"]["Status"] != "running"
+                   or default.engine_name == "docker", "the stop to begin")
+        code = code_of(default.device.start, attacker, unique(), cmd="idle",
+                       **bind((shared_folder / "outer/y", "/mnt")))
+    finally:
+        stopping.join()
+    assert code is Code.PERMISSION_DENIED
+    attack("a folder within one that was had, while the last container is being stopped",
+           code.name)
 
 
 def test_folder_under_a_mount_keeps_its_links(
@@ -578,6 +607,11 @@ def test_own_state_is_reserved_whatever_the_policy_says(guarded, tarball, unique
 def test_answers_do_not_tell_which_files_exist(default, image, unique, attack):
     def answers(there, missing, ask):
         return [status_of(ask, path)[0] for path in (there, missing)]
+    for there, missing in (("/etc/shadow", "/dev/fd/../root/etc/nothing"),
+                           ("/root", "/root/nothing")):
+        pair = answers(there, missing, lambda path: default.device.start(
+            image, unique(), cmd="idle", devices=[{"src_path": path}]))
+        assert pair == [Code.PERMISSION_DENIED] * 2
     for there, missing in (("/etc/shadow", "/etc/nothing"), ("/root", "/root/nothing"),
                            ("/home", "/home/nothing")):
         pair = answers(there, missing, lambda path: default.device.start(

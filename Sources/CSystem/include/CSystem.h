@@ -61,6 +61,10 @@ int cz_accept(int fd);
 /// broadcast, anycast or multicast (rtnetlink(7), RTM_GETROUTE). -1 where it cannot be asked.
 int cz_is_delivered_here(const struct sockaddr *address);
 
+/// The two parts of a device number (makedev(3)).
+unsigned cz_device_major(dev_t device);
+unsigned cz_device_minor(dev_t device);
+
 /// open(2) with O_TMPFILE: a file without a name in `folder`, for reading and writing.
 int cz_open_unnamed(const char *folder);
 

@@ -63,6 +63,7 @@ import JSON
     private struct NoLinks: PathResolver {
         func resolve(_ path: String) -> String { path }
         func identity(of path: String) -> FileIdentity? { nil }
+        func deviceNumber(of path: String) -> String? { nil }
         func mountTable() -> MountTable { MountTable([]) }
     }
 }
