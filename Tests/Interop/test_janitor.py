@@ -346,7 +346,7 @@ def test_a_table_a_summary_and_metrics(cleaned, unique, tmp_path):
     assert lines[1].split()[:4] == ["container", name, "-", "removed"]
     assert lines[2] == "removed 1 container (0 B)"
     (record,) = [json.loads(line) for line in done.stderr.splitlines()]
-    assert (record["message"], record["containers"], record["failed"]) == ("cleaned up", "1", "0")
+    assert (record["message"], record["containers"], record["failed"]) == ("cleaned up", 1, 0)
     text = metrics.read_text()
     assert 'containerz_janitor_removed{kind="container"} 1\n' in text
     assert "containerz_janitor_last_run_success 1\n" in text

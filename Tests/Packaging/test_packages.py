@@ -555,7 +555,7 @@ def test_sizes():
         size = subprocess.run(["dpkg-deb", "--field", path, "Installed-Size"], check=True,
                               capture_output=True, text=True).stdout
         installed[path.name.split("_")[0]] = int(size) / 1024
-    assert sum(installed.values()) <= 45
+    assert sum(installed.values()) <= 48
 
 
 def test_lintian():
