@@ -28,7 +28,8 @@ class Guarded:
                      "--engine-socket", self.engine.socket, "--state-dir", self.folder / "state",
                      "--policy", self.policy, "--settle-time", "0.5") as self.runtime,
               Daemon("containerzd", "--insecure", "--listen", front, "--runtime-socket",
-                     self.socket, "--plugin-dir", self.folder / "plugins") as self.front,
+                     self.socket, "--plugin-dir", self.folder / "plugins",
+                     "--pull-from", "localhost") as self.front,
               grpc.insecure_channel(front) as channel):
             self.device = Device(channel)
             yield self
