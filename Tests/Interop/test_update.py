@@ -44,7 +44,8 @@ def instance(device, images, unique):
 def same_as_before(device, name, before):
     now = device.containers()[name]
     assert now.id == before.id and now.image_name == before.image_name
-    assert device.state(name) == "RUNNING"
+    # An update whose client is gone may have begun only after this was asked for the first time.
+    wait_until(lambda: device.state(name) == "RUNNING", "the old version to run")
     labels = {key: value for key, value in now.labels.items() if ".update." not in key}
     assert labels == {k: v for k, v in before.labels.items() if ".update." not in k}
 
