@@ -592,7 +592,7 @@ def test_a_start_s_record_has_what_the_container_got(site, image, unique, attack
     # Numbers are numbers, and the time is a date with a zone.
     assert record["cpus"] == 0.5 and record["memory"] == 64 << 20
     assert record["tls"] is True and type(record["bytes_received"]) is int
-    assert type(record["duration_ms"]) is float
+    assert type(record["duration_ms"]) in (int, float)
     assert record["time"][10] == "T" and record["time"].endswith("Z") and len(record["time"]) == 24
     assert SECRET not in json.dumps(record)
     attack("a start with secrets in its environment, labels and command",
