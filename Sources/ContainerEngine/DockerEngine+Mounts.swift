@@ -57,12 +57,7 @@ extension DockerEngine {
     ) async throws -> [ExpectedMount] {
         var paths: [String] = []
         for mount in container.mounts ?? [] {
-            if let source = mount.bindSource {
-                paths.append(source)
-            } else if let volume = mount.name, let found = try await findVolume(volume) {
-                let known = KnownVolume(Volume(found), isOwn: true)
-                paths += SharedFolder.all(of: ContainerSpec(), [known]).map(\.path)
-            }
+            if let path = try await folder(of: mount) { paths.append(path) }
         }
         guard !paths.isEmpty, try await ownSpec(of: container) != nil else { return [] }
         let isResolved = container.config?.labels?[EngineLabel.resolved] != nil
@@ -84,6 +79,14 @@ extension DockerEngine {
         return expected
     }
 
+    /// The folder of the device that a mount is of; nil for storage of the engine's.
+    private func folder(of mount: MountPoint) async throws -> String? {
+        if let source = mount.bindSource { return source }
+        guard let name = mount.name, let volume = try await findVolume(name) else { return nil }
+        let known = KnownVolume(Volume(volume), isOwn: true)
+        return SharedFolder.all(of: ContainerSpec(), [known]).first?.path
+    }
+
     /// Looks at the mounts of a container that was started before this program. Where a path leads
     /// may have changed since, which does not change what is mounted: the container is stopped only
     /// if it has something that is denied.
@@ -94,17 +97,19 @@ extension DockerEngine {
             let pid = container.state.pid, pid > 0, let actual = try Self.mounts(ofProcess: pid)
         else { return }
         let files = FileSystem()
+        let mounts = files.mountTable()
         for mount in container.mounts ?? [] {
             // Every other volume is in the engine's storage.
-            if mount.bindSource == nil {
-                guard let name = mount.name, let volume = try await findVolume(name),
-                    !SharedFolder.all(
-                        of: ContainerSpec(), [KnownVolume(Volume(volume), isOwn: true)]
-                    ).isEmpty
-                else { continue }
+            guard let path = try await folder(of: mount), let target = HostPath(mount.destination),
+                let location = actual.source(mountedAt: target)
+            else { continue }
+            // What is as it was admitted stays, even if a newer policy denies it.
+            if let place = HostPath(path), HostPath(files.resolve(path)) == place,
+                mounts.location(of: place) == location
+            {
+                continue
             }
-            guard let target = HostPath(mount.destination),
-                let location = actual.source(mountedAt: target),
+            guard
                 let denied = policies.policy.deniedPath(at: location, reserved, on: files)
             else { continue }
             await stopAtOnce(holder.id)

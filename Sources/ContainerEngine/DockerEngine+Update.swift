@@ -91,7 +91,7 @@ extension DockerEngine {
         }
     }
 
-    /// What the old container wrote to a volume that nobody named is the instance's as well.
+    /// Anonymous volumes of the old container, which belong to the instance.
     static func inheritedMounts(
         _ spec: ContainerSpec, _ old: ContainerDetails
     ) -> [(target: String, name: String)] {

@@ -6,7 +6,7 @@
 struct HandshakeQueue<ID: Hashable> {
     struct Limits: Hashable, Sendable {
         /// Of one source: a thousand handshakes or more at once, for a controller that connects
-        /// anew to everything behind one address, and then hundreds a second.
+        /// again to everything behind one address, and then hundreds a second.
         var source = TimeLimit(burst: .seconds(1), share: 0.2)
         /// Of all sources, so that half of a processor is left for connections that are open.
         var total = TimeLimit(burst: .seconds(2), share: 0.5)

@@ -3,7 +3,7 @@ import Glibc
 import SystemIO
 
 /// The cache of pulls: `blobs/ALGORITHM/HEX`, files whose time is that of their last use, and
-/// `partial/NAME`, files under a lock while somebody writes them, and `origins/ALGORITHM/HEX`, which
+/// `partial/NAME`, files locked while they are being written, and `origins/ALGORITHM/HEX`, which
 /// say which repositories a blob came from. Its methods block.
 struct CacheLeftovers {
     private let folder: String

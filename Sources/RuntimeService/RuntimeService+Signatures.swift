@@ -68,7 +68,7 @@ extension RuntimeService {
                 manifest: Array(manifest), index: wanted.index.map { Array($0) },
                 payload: Array($0.payload), signature: Array($0.signature))
         }
-        guard evidence.count <= SignatureStore.mostForAnImage else {
+        guard evidence.count <= SignatureStore.maximumForAnImage else {
             throw .invalidArgument(
                 field: "signatures", reason: "they are more than those of any image")
         }

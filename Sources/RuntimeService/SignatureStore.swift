@@ -17,7 +17,7 @@ public final class SignatureStore {
 
     private static let suffix = ".json"
     /// More than anybody has signed an image.
-    static let mostForAnImage = RequestLimits.signatures.maximum
+    static let maximumForAnImage = RequestLimits.signatures.maximum
 
     /// A signature as it is on the disk.
     private struct Record: Codable {
@@ -84,9 +84,9 @@ public final class SignatureStore {
     ) -> [SignatureEvidence] {
         var all: [SignatureEvidence] = []
         for one in new + old where !all.contains(one) { all.append(one) }
-        if all.count > Self.mostForAnImage {
+        if all.count > Self.maximumForAnImage {
             all = Array(
-                (all.filter(isGood) + all.filter { !isGood($0) }).prefix(Self.mostForAnImage))
+                (all.filter(isGood) + all.filter { !isGood($0) }).prefix(Self.maximumForAnImage))
         }
         return all
     }

@@ -28,7 +28,7 @@ struct ServeCommand: ParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "Group whose members can connect to the socket (default: \(usualGroup) if it exists).",
+            "Group whose members can connect to the socket (default: \(defaultGroup) if it exists).",
             valueName: "group"))
     var socketGroup: String?
 
@@ -60,7 +60,7 @@ struct ServeCommand: ParsableCommand {
     @Option(help: "How to write the log: text, json or journal.")
     var logFormat: LogFormat?
 
-    private static let usualGroup = "containerz-runtime"
+    private static let defaultGroup = "containerz-runtime"
 
     func validate() throws {
         if let socketGroup, UserGroup.identifier(of: socketGroup) == nil {
@@ -79,7 +79,7 @@ struct ServeCommand: ParsableCommand {
             return handler
         }
         let dialect = EngineDialect(rawValue: engine.rawValue)
-        let group = UserGroup.identifier(of: socketGroup ?? Self.usualGroup)
+        let group = UserGroup.identifier(of: socketGroup ?? Self.defaultGroup)
         let (path, engineSocket, state) = (socket, engineSocket, stateDir)
         let policyFile = PolicyFile(policy)
         let metricsFile = metricsFile

@@ -454,6 +454,28 @@ def test_restart_of_the_daemon_stops_no_sound_container(
             subprocess.run(["mount", "-t", "tmpfs", "tmpfs", str(usb)], check=True)
 
 
+def test_newer_policy_stops_no_running_container(guarded, tarball, unique, shared_folder):
+    image = f"{unique('image')}:1"
+    with guarded.running():
+        guarded.device.push(tarball, image.removesuffix(":1"), "1")
+        name = guarded.device.start(image, unique(), cmd="idle", **bind((shared_folder, "/mnt")))
+    before = guarded.engine.pid(name)
+    with guarded.running(hostPaths={"allow": ["/data", "/srv"], "deny": [str(shared_folder)]}):
+        # The watch looks at what runs before it looks at this start.
+        other = shared_folder.with_name(f"{shared_folder.name}-other")
+        other.mkdir()
+        try:
+            guarded.device.remove(guarded.device.start(
+                image, unique(), cmd="idle", **bind((other, "/mnt"))))
+        finally:
+            other.rmdir()
+        assert guarded.engine.pid(name) == before
+        assert "redirected" not in guarded.runtime.text()
+        assert code_of(guarded.device.stop, name, restart=True) is Code.PERMISSION_DENIED
+        guarded.device.remove(name)
+        guarded.device.remove_image(image, force=True)
+
+
 @pytest.mark.parametrize("target", [
     "/proc", "/proc/sys", "/sys", "/sys/firmware", "/dev", "/dev/pts", "/dev//x", "/.", "//"])
 def test_mounts_of_the_kernel_stay(default, image, unique, shared_folder, attack, target):
@@ -495,7 +517,7 @@ def test_mount_options_that_lead_elsewhere(
     rule = default.refused("CreateVolume", spec={"name": name, "options": options})
     assert rule in ("mountOptions", "mountTypes")
     assert name not in default.device.volumes()
-    # Nor one that exists already, whoever made it.
+    # Nor one that exists already, made by any program.
     with contextlib.suppress(AssertionError):
         default.engine.create_volume(name, **options)
     if name in default.device.volumes():

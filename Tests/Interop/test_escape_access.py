@@ -325,7 +325,7 @@ def test_no_key_for_upgrades_can_be_exchanged(shared, tmp_path, attack):
 
 
 def test_a_shared_folder_with_the_sticky_bit_is_judged_by_owners(shared, attack):
-    """As in /tmp: nobody can exchange what belongs to root there, but anybody can add names."""
+    """As in /tmp: no other user can exchange what belongs to root there, but all can add names."""
     folder = shared / "sticky"
     folder.mkdir()
     folder.chmod(0o1777)
@@ -401,7 +401,7 @@ def test_a_foreign_container_s_log_is_not_shown(site, foreign, attack):
             for follow in False, True:
                 code, text = status_of(Device(channel).log, foreign, follow=follow)
                 assert code is Code.PERMISSION_DENIED and SECRET not in text
-    # Nor by its id, nor by whoever has taken over containerzd.
+    # Nor by its id, nor from a containerzd that was taken over.
     identifier = site.device.containers()[foreign].id
     for name in foreign, identifier:
         done = runtime_call(site.socket, "StreamLogs", json.dumps({"name": name}), "--more")
@@ -435,7 +435,7 @@ def test_a_foreign_container_s_labels_are_not_shown_to_readers(site, foreign, im
         assert writer.containers()[foreign].labels["token"] == SECRET
         assert filtered(writer, "ListContainer", "label", f"token={SECRET}") == [foreign]
     attack("labels of a foreign container, listed and by filters", "none of them")
-    # Without a policy nobody is told apart.
+    # Without a policy all callers are the same.
     assert site.device.containers()[foreign].labels["token"] == SECRET
     site.device.remove(own)
 
@@ -477,7 +477,7 @@ def writers(site):
 
 
 def test_an_operator_s_own_policy_decides_who_sees_options(site, unique):
-    """Whoever may create volumes, whatever the rule is called."""
+    """The right to create volumes decides, not the name of the rule."""
     name = unique("volume")
     request(site.engine.socket, "POST", "/volumes/create", {
         "Name": name, "DriverOpts": {"type": "cifs", "device": "//f/s", "o": f"password={SECRET}"}})
